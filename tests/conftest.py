@@ -1,0 +1,23 @@
+"""What several tests share: real data where it is, and a cache of their own."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_dir():
+    """The folder with real data, weights and manifests beside the project."""
+    folder = Path(os.environ.get("LEAKAGE_SHARED_DIR") or ROOT.parent / "shared")
+    if not (folder / "data").is_dir():
+        pytest.skip(f"no real data in {folder} (set LEAKAGE_SHARED_DIR to its place)")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """Keep every test's cache apart from the reader's and from other tests'."""
+    monkeypatch.setenv("LEAKAGE_CACHE_DIR", str(tmp_path / "cache"))
