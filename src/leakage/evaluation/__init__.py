@@ -1,0 +1,54 @@
+"""Scores, intervals, verdicts and energy of explanations: what a test set can say, and how surely.
+
+scikit-learn's definitions throughout; the patient-cluster bootstrap is the part that no library
+has.
+"""
+
+from leakage.evaluation.energy import measure_energy_in_mask, summarize_energy
+from leakage.evaluation.intervals import (
+    McNemar,
+    bootstrap_interval,
+    draw_resamples,
+    fisher_test,
+    mcnemar_test,
+    newcombe_interval,
+    wilson_interval,
+)
+from leakage.evaluation.runs import (
+    describe_obstacles,
+    describe_provenance,
+    make_predictions,
+    score_runs,
+    tabulate_scores,
+)
+from leakage.evaluation.scores import (
+    find_never_predicted,
+    score_one_against_rest,
+    score_predictions,
+)
+from leakage.evaluation.seeds import summarize_seeds
+from leakage.evaluation.verdicts import Verdict, find_detectable_shares, judge_result
+
+__all__ = [
+    "McNemar",
+    "Verdict",
+    "bootstrap_interval",
+    "describe_obstacles",
+    "describe_provenance",
+    "draw_resamples",
+    "find_detectable_shares",
+    "find_never_predicted",
+    "fisher_test",
+    "judge_result",
+    "make_predictions",
+    "mcnemar_test",
+    "measure_energy_in_mask",
+    "newcombe_interval",
+    "score_one_against_rest",
+    "score_predictions",
+    "score_runs",
+    "summarize_energy",
+    "summarize_seeds",
+    "tabulate_scores",
+    "wilson_interval",
+]

@@ -1,0 +1,177 @@
+"""Intervals and tests of the sampling error of a test set.
+
+How much a result moves with the seed of its training is another thing: `summarize_seeds`.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from statsmodels.stats import contingency_tables, proportion
+
+CONFIDENCE = 0.95
+# A resample without one of the classes leaves its statistic undefined and is left out. An
+# interval resting on fewer than half of the resamples would describe another test set.
+MIN_DEFINED_SHARE = 0.5
+
+
+class McNemar(NamedTuple):
+    """Counts of the paired test images and the exact p-value."""
+
+    num_both: int
+    num_only_a: int
+    num_only_b: int
+    num_neither: int
+    p_value: float
+
+
+def wilson_interval(k: int, n: int) -> tuple[float, float]:
+    """95 % Wilson score interval of a proportion.
+
+    Parameters
+    ----------
+    k, n : int
+        Successes and trials, 0 <= k <= n.
+
+    Returns
+    -------
+    tuple of float
+        Lower and upper bound in [0, 1]; NaN twice where n is 0.
+
+    Raises
+    ------
+    ValueError
+        If k and n are not whole numbers with 0 <= k <= n.
+    """
+    k, n = check_counts(k, n)
+    if n == 0:
+        return np.nan, np.nan
+    lower, upper = proportion.proportion_confint(k, n, alpha=1 - CONFIDENCE, method="wilson")
+    return float(max(lower, 0.0)), float(min(upper, 1.0))
+
+
+def newcombe_interval(k1: int, n1: int, k2: int, n2: int) -> tuple[float, float]:
+    """95 % Newcombe interval (hybrid of two Wilson intervals) of k1/n1 - k2/n2.
+
+    For two independent samples, such as a published test set and ours. NaN twice where n1 or n2
+    is 0.
+    """
+    k1, n1 = check_counts(k1, n1)
+    k2, n2 = check_counts(k2, n2)
+    if n1 == 0 or n2 == 0:
+        return np.nan, np.nan
+    lower, upper = proportion.confint_proportions_2indep(
+        k1, n1, k2, n2, method="newcomb", compare="diff", alpha=1 - CONFIDENCE
+    )
+    return float(lower), float(upper)
+
+
+def draw_resamples(groups, num_bootstrap: int = 1000, seed: int = 0) -> np.ndarray:
+    """Draw whole patients with replacement.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n_images,)
+        The patient of each image.
+    num_bootstrap : int
+    seed : int
+
+    Returns
+    -------
+    ndarray of shape (num_bootstrap, n_images), dtype=float64
+        How often each image counts in each resample. Images of one patient count equally often,
+        whatever the order of the rows.
+
+    Raises
+    ------
+    ValueError
+        If `groups` is empty or misses a patient.
+    """
+    codes, patients = pd.factorize(np.asarray(groups), sort=True)
+    if len(codes) == 0 or (codes < 0).any():
+        raise ValueError(
+            "Every image needs a patient to resample by. Expected `groups` without missing values "
+            "(use the image id where the source names no patient). "
+            f"Received: {len(codes)} groups, {int((codes < 0).sum())} of them missing."
+        )
+    rng = np.random.default_rng([seed])
+    shares = np.full(len(patients), 1 / len(patients))
+    counts = rng.multinomial(len(patients), shares, size=num_bootstrap)
+    return counts[:, codes].astype(np.float64)
+
+
+def bootstrap_interval(statistic, groups, num_bootstrap: int = 1000, seed: int = 0):
+    """95 % percentile interval of a statistic, resampling patients.
+
+    Parameters
+    ----------
+    statistic : callable
+        Takes weights of shape (num_resamples, n_images), how often each image counts, and
+        returns an array of shape (num_resamples,) or (num_resamples, n_values).
+    groups : array-like of shape (n_images,)
+        The patient of each image; one group an image resamples images.
+    num_bootstrap, seed : int
+
+    Returns
+    -------
+    lower, upper : float, or ndarray of shape (n_values,)
+        NaN where fewer than half of the resamples define the statistic.
+
+    Notes
+    -----
+    A percentile interval has no width where every resample agrees: an AUC of exactly 1 gives
+    [1, 1]. For one proportion, `wilson_interval` does not share this fault.
+    """
+    values = np.asarray(statistic(draw_resamples(groups, num_bootstrap, seed)), dtype=float)
+    lower, upper = _percentile_bounds(values.reshape(len(values), -1))
+    if values.ndim == 1:
+        return float(lower[0]), float(upper[0])
+    return lower, upper
+
+
+def _percentile_bounds(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    bounds = np.full((2, values.shape[1]), np.nan)
+    defined = np.isfinite(values).mean(axis=0) >= MIN_DEFINED_SHARE
+    if defined.any():
+        tail = (1 - CONFIDENCE) / 2
+        bounds[:, defined] = np.nanquantile(values[:, defined], [tail, 1 - tail], axis=0)
+    return bounds[0], bounds[1]
+
+
+def mcnemar_test(correct_a, correct_b) -> McNemar:
+    """Exact McNemar test of two models on the same test images.
+
+    Parameters
+    ----------
+    correct_a, correct_b : array-like of shape (n_images,), dtype=bool
+        Whether each model is right on each image, in the same order. Never use it for a
+        published result against ours: those are different images.
+    """
+    a, b = np.asarray(correct_a), np.asarray(correct_b)
+    if a.shape != b.shape or a.ndim != 1 or a.dtype != bool or b.dtype != bool:
+        raise ValueError(
+            "McNemar's test compares two models on the same images. Expected two boolean arrays "
+            "of one length (pass `y_true == y_pred` of each). "
+            f"Received: shapes {a.shape} and {b.shape}, dtypes {a.dtype} and {b.dtype}."
+        )
+    table = [[int((a & b).sum()), int((a & ~b).sum())], [int((~a & b).sum()), int((~a & ~b).sum())]]
+    result = contingency_tables.mcnemar(table, exact=True)
+    return McNemar(*table[0], *table[1], float(result.pvalue))
+
+
+def fisher_test(k1: int, n1: int, k2: int, n2: int) -> float:
+    """Two-sided p-value of Fisher's exact test of k1/n1 against k2/n2."""
+    k1, n1 = check_counts(k1, n1)
+    k2, n2 = check_counts(k2, n2)
+    return float(stats.fisher_exact([[k1, n1 - k1], [k2, n2 - k2]]).pvalue)
+
+
+def check_counts(k, n) -> tuple[int, int]:
+    """Return k and n as integers, or refuse them unless 0 <= k <= n are whole numbers."""
+    if not (0 <= k <= n and float(k).is_integer() and float(n).is_integer()):
+        raise ValueError(
+            "A share needs whole counts. Expected integers with 0 <= k <= n (counts, not a rate). "
+            f"Received: k={k}, n={n}."
+        )
+    return int(k), int(n)

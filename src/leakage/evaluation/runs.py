@@ -1,0 +1,127 @@
+"""All seeds of one variant, scored: the rows of `metrics.json`."""
+
+import numpy as np
+import pandas as pd
+
+from leakage.evaluation import scores as scoring
+from leakage.evaluation import verdicts
+
+
+def score_runs(
+    test, runs, class_names, published_result=None, obstacles="", num_bootstrap=1000
+) -> pd.DataFrame:
+    """Score every seed of one variant on its test set.
+
+    Parameters
+    ----------
+    test : DataFrame
+        The test images, with `label` and `patient_id`.
+    runs : dict of int to ndarray of shape (n_images, n_classes)
+        Test scores by seed. The first seed is the one declared beforehand: it alone is judged
+        against the published result, the others show the spread.
+    class_names : sequence of str
+    published_result : leakage.published.Result, optional
+    obstacles : str
+        Why ours cannot be compared with it; see `describe_obstacles`.
+    num_bootstrap : int
+
+    Returns
+    -------
+    DataFrame
+        The rows of `score_predictions` for each seed, with `seed`, `published_k`, `published_n`
+        and `verdict` (on the accuracy of the declared seed; missing elsewhere).
+    """
+    y_true = pd.Index(class_names).get_indexer(test["label"])
+    published_k = published_result.k if published_result else None
+    published_n = published_result.n if published_result else None
+    frames = []
+    for seed, values in runs.items():
+        frame = scoring.score_predictions(
+            y_true, values, class_names, test["patient_id"].to_numpy(), num_bootstrap
+        )
+        frame = frame.assign(seed=seed, published_k=None, published_n=None, verdict=None)
+        if not frames:
+            row = frame[(frame["metric"] == "accuracy") & (frame["interval"] == "wilson")].iloc[0]
+            judged = verdicts.judge_result(
+                row["k"], row["n"], published_k, published_n, not obstacles, obstacles
+            )
+            columns = ["published_k", "published_n", "verdict"]
+            frame.loc[row.name, columns] = [published_k, published_n, judged.verdict]
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+def describe_obstacles(data_source, backbone, weights, published_result) -> str:
+    """Say what keeps a result from being compared with a published one; "" if nothing does.
+
+    Parameters
+    ----------
+    data_source : {"real", "phantoms"}
+    backbone, weights : str
+        What the result used, as `leakage.models.Backbone` names them.
+    published_result : leakage.published.Result or None
+    """
+    reasons = []
+    if data_source == "phantoms":
+        reasons.append("phantoms instead of photographs or X-rays")
+    if published_result and backbone != published_result.backbone:
+        reasons.append(f"backbone {backbone} instead of {published_result.backbone}")
+    if weights.startswith("random"):
+        reasons.append("random weights")
+    return ", ".join(reasons)
+
+
+def make_predictions(test, runs, class_names, **columns) -> pd.DataFrame:
+    """Tabulate every test image's scores, one row an image and seed.
+
+    Parameters
+    ----------
+    test, runs, class_names
+        As `score_runs` takes them.
+    **columns
+        Constant columns in front, such as `protocol` and `variant`.
+
+    Returns
+    -------
+    DataFrame
+        `seed, image_id, label, predicted` and `score_<class>` for each class.
+    """
+    frames = []
+    for seed, values in runs.items():
+        values = np.asarray(values)
+        frame = test[["image_id", "label"]].reset_index(drop=True)
+        frame["predicted"] = np.asarray(class_names)[values.argmax(axis=1)]
+        for position, name in enumerate(class_names):
+            frame[f"score_{name}"] = values[:, position]
+        frames.append(frame.assign(**columns, seed=seed))
+    return pd.concat(frames, ignore_index=True)
+
+
+def describe_provenance(data_source, backbone, weights) -> str:
+    """Say in a line what a figure's numbers come from: data, backbone and weights."""
+    data = "phantoms drawn by this project" if data_source == "phantoms" else "real images"
+    return f"{data[0].upper()}{data[1:]}; {backbone}, weights: {weights}"
+
+
+def tabulate_scores(scores) -> pd.DataFrame:
+    """Lay the per-class scores of one run out for reading.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Rows of `score_runs` of one seed.
+
+    Returns
+    -------
+    DataFrame
+        One row a class, one column a metric, "value [lower, upper]".
+    """
+    metrics = ["precision", "recall", "f1", "roc_auc"]
+    frame = scores[scores["metric"].isin(metrics)].copy()
+    frame["text"] = [
+        "undefined" if np.isnan(row.value) else f"{row.value:.2f} [{row.lower:.2f}, {row.upper:.2f}]"
+        for row in frame.itertuples()
+    ]
+    table = frame.pivot(index="class", columns="metric", values="text")
+    order = list(dict.fromkeys(frame["class"]))
+    return table.reindex(index=order, columns=metrics).fillna("").rename_axis(None, axis=1)

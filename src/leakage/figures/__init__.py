@@ -1,0 +1,24 @@
+"""Figures, drawn on the axes they are given; grids make their own figure.
+
+Use them inside `with plt.rc_context(figures.set_style()):`, or update `plt.rcParams` with it once
+in a notebook.
+"""
+
+from leakage.figures.comparisons import draw_claims, draw_scores, draw_seed_dots
+from leakage.figures.curves import draw_confusion, draw_history, draw_roc
+from leakage.figures.images import draw_cam_grid, draw_image_grid
+from leakage.figures.style import COLORS, add_note, set_style
+
+__all__ = [
+    "COLORS",
+    "add_note",
+    "draw_cam_grid",
+    "draw_claims",
+    "draw_confusion",
+    "draw_history",
+    "draw_image_grid",
+    "draw_roc",
+    "draw_scores",
+    "draw_seed_dots",
+    "set_style",
+]

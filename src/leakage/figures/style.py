@@ -1,0 +1,58 @@
+"""One look for every figure: colours that colour-blind readers tell apart, 900 px wide."""
+
+import textwrap
+
+import numpy as np
+
+# Okabe & Ito 2008, "Color Universal Design", without its yellow (too light on white).
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+OURS, PUBLISHED, CHANCE = "#0072B2", "#D55E00", "#767676"
+WIDTH_INCHES, DPI = 9.0, 100
+
+
+def set_style() -> dict:
+    """Settings for `plt.rc_context(figures.set_style())`; nothing is changed globally."""
+    return {
+        "figure.figsize": (WIDTH_INCHES, 4.5),
+        "figure.dpi": DPI,
+        "savefig.dpi": DPI,
+        "figure.constrained_layout.use": True,
+        "font.size": 11,
+        "axes.titlesize": 11,
+        "axes.labelsize": 11,
+        "xtick.labelsize": 10,
+        "ytick.labelsize": 10,
+        "legend.fontsize": 10,
+        "legend.frameon": False,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "lines.linewidth": 1.6,
+    }
+
+
+def add_note(figure, text: str):
+    """Write a line below a figure, such as that its images are phantoms.
+
+    Takes the room it needs under constrained layout, so it covers nothing.
+    """
+    return figure.supxlabel(text, x=0.01, ha="left", fontsize=9, color=CHANCE)
+
+
+def wrap_text(text, width: int) -> str:
+    """Break a label at spaces so that no line is longer than `width` characters."""
+    lines = str(text).splitlines() or [""]
+    return "\n".join(part for line in lines for part in (textwrap.wrap(line, width) or [""]))
+
+
+def get_color(index: int) -> str:
+    """Colour of a series; the palette repeats after six."""
+    return COLORS[index % len(COLORS)]
+
+
+def describe_interval(value: float, lower: float, upper: float) -> str:
+    """`0.89 [0.83, 0.93]`, or what is known of it."""
+    if np.isnan(value):
+        return "undefined"
+    if np.isnan(lower) or np.isnan(upper):
+        return f"{value:.2f}"
+    return f"{value:.2f} [{lower:.2f}, {upper:.2f}]"

@@ -1,0 +1,250 @@
+"""What the systems rebuilt here have reported: results, sizes and settings, as data.
+
+Nothing in this module was measured by this project. Notebooks and prose read these values, so
+that a published number is typed once, next to its source.
+"""
+
+from dataclasses import dataclass, field
+
+PAPER = {
+    "citation": (
+        "Rahaman MM, Li C, Yao Y, et al. Identification of COVID-19 samples from chest X-Ray "
+        "images using deep learning: A comparison of transfer learning approaches. "
+        "Journal of X-Ray Science and Technology 28(5), 821-839, 2020."
+    ),
+    "doi": "10.3233/XST-200715",
+}
+ANCESTOR = "github.com/shaivimalik/covid_illegitimate_features @ d76e391"
+TRANSFER_LEARNING = "github.com/HeddaCohenIndelman/TransferLearning-in-Medical-Imaging"
+LUNG_REPORT = "COVID-19 Transfer Learning Using Lung Images (report)"
+LUNG_SLIDES = "Image Classification to Detect the Presence of COVID-19 in Lung X-Rays (slides)"
+SIAMESE_NET = "github.com/simonwestberg/siamese-COVID-Net"
+
+# Rows and columns of every S1 confusion matrix, in this order.
+CLASS_NAMES = ("covid", "normal", "pneumonia")
+
+# Images a class in (train, validation, test): 580/140/140 in all. Source: PAPER.
+SPLIT_SIZES = {"covid": (180, 40, 40), "normal": (200, 50, 50), "pneumonia": (200, 50, 50)}
+
+# Images of the wolf/husky study. Source: ANCESTOR. Validation is 1/8 of the 80 training images.
+WOLF_SIZES = {"train": 70, "val": 10, "test": 20, "background_swap": 40}
+WOLF_VALIDATION_FRACTION = 1 / 8
+
+
+@dataclass(frozen=True)
+class Training:
+    """Settings of one published training run; `None` where the source does not say."""
+
+    source: str
+    optimizer: str
+    learning_rate: float
+    batch_size: int
+    num_epochs: int
+    size_px: int
+    reduce_factor: float | None = None  # learning rate times this on a plateau or a step
+    reduce_patience: int | None = None  # epochs without a better validation loss, or a step
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Ranges of random augmentation, each to both sides of no change."""
+
+    source: str
+    rotation_degrees: float
+    shift_fraction: float
+    shear_fraction: float
+    zoom_fraction: float
+    horizontal_flip: bool
+    vertical_flip: bool
+    new_every_epoch: bool
+
+
+@dataclass(frozen=True)
+class Result:
+    """One published test result.
+
+    Attributes
+    ----------
+    system : str
+        Row of the project's list, `"S1"` to `"S5"`.
+    name : str
+        The result in words, for tables and figures.
+    k, n : int or None
+        Correct test images, test images. `None` where the source gives no size.
+    source, backbone : str
+    accuracy : float or None
+        As printed, in [0, 1], where k/n is unknown or was worked back from it.
+    confusion : tuple of tuples of int, or None
+        Rows are the true class, columns the predicted one, both in the order of `class_names`.
+    class_names : tuple of str
+    class_scores : dict of str to dict of str to float
+        Metric, then class: the printed value.
+    exact : bool
+        False where `k` was worked back from a rounded accuracy.
+    """
+
+    system: str
+    name: str
+    k: int | None
+    n: int | None
+    source: str
+    backbone: str
+    confusion: tuple[tuple[int, ...], ...] | None = None
+    note: str = ""
+    accuracy: float | None = None
+    class_names: tuple[str, ...] = ()
+    class_scores: dict[str, dict[str, float]] = field(default_factory=dict)
+    exact: bool = True
+
+    @property
+    def value(self) -> float | None:
+        """Accuracy in [0, 1]: k/n where it is exact, else as printed, else None."""
+        if self.exact and self.k is not None and self.n:
+            return self.k / self.n
+        return self.accuracy
+
+
+# fmt: off
+# patience 10 is the Keras default of ReduceLROnPlateau, which watches val_loss.
+TRAINING = {
+    "S1": Training(PAPER["doi"], "rmsprop", 0.001, 32, 50, 224, 0.3, 10),
+    "S1_wolf": Training(ANCESTOR, "adam", 0.001, 4, 10, 256),
+    "S2_fine_tuned": Training(
+        TRANSFER_LEARNING, "adam", 1e-4, 4, 50, 256, 0.1, 7,
+        note="StepLR; stops after 10 epochs without a better validation accuracy",
+    ),
+    "S2_fixed": Training(
+        TRANSFER_LEARNING, "sgd", 0.001, 4, 50, 256, 0.1, 7,
+        note="momentum 0.9, StepLR; stops after 10 epochs without a better validation accuracy",
+    ),
+    "S5_siamese": Training(SIAMESE_NET, "adam", 1e-4, 32, 50, 224, note="5,000 pairs an epoch"),
+    "S5_single": Training(SIAMESE_NET, "adam", 1e-4, 16, 100, 224),
+}
+
+# fmt: on
+# The ancestor wrote RandomRotation(0.2), a fraction of a full turn, for the paper's 20 degrees,
+# and cached after augmenting, which freezes every image at its first draw.
+AUGMENTATION = {
+    "paper": Augmentation(PAPER["doi"], 20.0, 0.10, 0.10, 0.20, True, True, True),
+    "ancestor": Augmentation(ANCESTOR, 72.0, 0.10, 0.10, 0.20, True, True, False),
+}
+
+
+def _rounded(system, name, accuracy, n, source, backbone, note="", **extra) -> Result:
+    """Result whose source prints an accuracy and not a count."""
+    k = None if n is None else round(accuracy * n)
+    return Result(
+        system, name, k, n, source, backbone, note=note, accuracy=accuracy, exact=False, **extra
+    )
+
+
+def _by_class(metric: str, *values: float, names=("bacterial", "healthy", "viral", "covid")):
+    return {"class_scores": {metric: dict(zip(names, values, strict=True))}}
+
+
+_TWO_CLASSES = ("normal", "pneumonia")
+_NOT_COMPARED = "the three test sets of S4 differ: not comparable with each other"
+
+# fmt: off
+RESULTS = {
+    "paper_vgg19": Result(
+        "S1", "Paper, VGG19", 125, 140, PAPER["doi"], "vgg19",
+        confusion=((38, 2, 0), (1, 48, 1), (1, 10, 39)),
+        class_names=CLASS_NAMES,
+        class_scores={
+            "precision": {"covid": 0.950, "normal": 0.800, "pneumonia": 0.975},
+            "recall": {"covid": 0.950, "normal": 0.960, "pneumonia": 0.780},
+            "f1": {"covid": 0.950, "normal": 0.873, "pneumonia": 0.866},
+        },
+        note="children as controls; the pneumonia F1 is cut, not rounded (0.8667)",
+    ),
+    "ancestor_reproduced": Result(
+        "S1", "Ancestor, reproduction", 129, 140, ANCESTOR, "vgg19",
+        note="one seed; drawn with replacement, so test images are also training images",
+    ),
+    "ancestor_corrected": Result(
+        "S1", "Ancestor, adult controls", 72, 140, ANCESTOR, "vgg19",
+        note="one seed; adults were meant, not enforced",
+    ),
+    "wolf_leaky": Result("S1", "Wolf/husky, own backgrounds", 18, 20, ANCESTOR, "wolf_cnn"),
+    "wolf_swap": Result("S1", "Wolf/husky, backgrounds swapped", 0, 40, ANCESTOR, "wolf_cnn"),
+    "wolf_white": Result(
+        "S1", "Wolf/husky, white backgrounds", 14, 20, ANCESTOR, "wolf_cnn",
+        note="two of the test images are also training images",
+    ),
+    "s2_fine_tuned": Result(
+        "S2", "ResNet18, everything trained", 507, 624, TRANSFER_LEARNING, "resnet18",
+        confusion=((118, 116), (1, 389)), class_names=_TWO_CLASSES,
+        class_scores={"roc_auc": {"pneumonia": 0.75}},
+        note="its ROC is drawn from hard labels, not scores",
+    ),
+    "s2_fixed": Result(
+        "S2", "ResNet18, fixed features", 523, 624, TRANSFER_LEARNING, "resnet18",
+        confusion=((144, 90), (11, 379)), class_names=_TWO_CLASSES,
+        class_scores={"roc_auc": {"pneumonia": 0.79}},
+        note="its ROC is drawn from hard labels; the optimiser updates the last layer alone",
+    ),
+    # S3 prints its figures in pictures that are lost; "around 50 %" is all its text says.
+    "s3_transplant": _rounded(
+        "S3", "VGG16, symbols transplanted", 0.50, None, LUNG_REPORT, "vgg16",
+        "validation accuracy, 'around 50 %'; bone and tissue were carried along",
+    ),
+    "s4_cnn": _rounded(
+        "S4", "CNN from scratch", 0.751, 1793, LUNG_SLIDES, "lung_cnn", _NOT_COMPARED,
+        **_by_class("f1", 0.75, 0.89, 0.60, 0.82),
+    ),
+    "s4_cnn_one_channel": _rounded(
+        "S4", "CNN from scratch, one channel", 0.815, 1226, LUNG_SLIDES, "lung_cnn",
+        _NOT_COMPARED + "; the report printed beside the 81.5 % says 0.794 of 1,226",
+    ),
+    "s4_vgg16": _rounded(
+        "S4", "VGG16, frozen", 0.816, None, LUNG_SLIDES, "vgg16",
+        **_by_class("f1", 0.83, 0.91, 0.66, 0.91),
+    ),
+    "s4_vgg19": _rounded(
+        "S4", "VGG19, frozen", 0.799, None, LUNG_SLIDES, "vgg19",
+        **_by_class("f1", 0.80, 0.92, 0.64, 0.88),
+    ),
+    "s4_resnet50": _rounded(
+        "S4", "ResNet50, frozen", 0.833, None, LUNG_SLIDES, "resnet50",
+        **_by_class("f1", 0.84, 0.92, 0.69, 0.91),
+    ),
+    "s4_xception": _rounded(
+        "S4", "Xception, frozen", 0.785, None, LUNG_SLIDES, "xception",
+        **_by_class("f1", 0.80, 0.89, 0.62, 0.84),
+    ),
+    "s4_inception_v3": _rounded(
+        "S4", "InceptionV3, frozen", 0.760, None, LUNG_SLIDES, "inception_v3",
+        **_by_class("f1", 0.79, 0.87, 0.51, 0.84),
+    ),
+    "s4_resnet50_conv5": _rounded(
+        "S4", "ResNet50, conv5 trained", 0.857, 3178, LUNG_SLIDES, "resnet50", _NOT_COMPARED,
+        **_by_class("f1", 0.86, 0.95, 0.73, 0.95),
+    ),
+    "s4_xception_tuned": _rounded(
+        "S4", "Xception, last layers trained", 0.831, None, LUNG_SLIDES, "xception",
+        **_by_class("f1", 0.84, 0.92, 0.70, 0.83),
+    ),
+    # 31 COVID, 885 normal and 594 pneumonia test images: 1,510.
+    "s5_siamese": _rounded(
+        "S5", "Siamese COVID-Net", 0.87, 1510, SIAMESE_NET, "covid_net",
+        **_by_class("recall", 0.65, 0.88, names=("covid", "pneumonia")),
+    ),
+    "s5_single": _rounded(
+        "S5", "COVID-Net", 0.81, 1510, SIAMESE_NET, "covid_net",
+        **_by_class("recall", 0.84, 0.82, 0.79, names=CLASS_NAMES),
+    ),
+    "s5_single_cropped": _rounded(
+        "S5", "COVID-Net, cropped images", 0.78, 1510, SIAMESE_NET, "covid_net"
+    ),
+}
+
+# S4, ten single runs of the one-channel network on the masked images unless told: accuracy.
+# Source: LUNG_SLIDES. Its own run-to-run spread is about one point (runs 2 and 10).
+LUNG_ABLATION = {
+    "masked, 40 epochs": 0.810, "masked (benchmark)": 0.805, "class weights": 0.746,
+    "raw, class weights, wrong normalisation": 0.762, "raw, wrong normalisation": 0.777,
+    "raw": 0.798, "no normalisation": 0.796, "no augmentation": 0.770,
+    "BRISQUE outliers removed": 0.794, "masked, again": 0.815,
+}
