@@ -1,0 +1,232 @@
+"""The feature bank: each image passes through a frozen backbone once, and the result is kept.
+
+One file an image and view, in a folder for everything else that determines its content, so that
+an interrupted extraction resumes where it stopped and notebooks, draws, seeds and sweeps share.
+"""
+
+import concurrent.futures
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+
+import keras
+import numpy as np
+
+from leakage import augment, images, paths, progress, published
+
+# Part of every key: raise it when the way features are computed changes.
+BANK_VERSION = 1
+DEFAULT_CACHE_GB = 20.0
+
+
+@dataclasses.dataclass(frozen=True)
+class FeatureBank:
+    """Features of images under one frozen backbone.
+
+    Parameters
+    ----------
+    backbone : leakage.models.Backbone
+    augmentation : leakage.published.Augmentation, optional
+        What views from 1 on are; view 0 is the image itself.
+    seed : int
+        Seed of the augmented views.
+    treatment : str
+        Name of what was done to the pixels; part of the key.
+    cache_dir : pathlib.Path, optional
+        Default: the project's cache (`LEAKAGE_CACHE_DIR`).
+    batch_size : int
+    """
+
+    backbone: object
+    augmentation: published.Augmentation | None = None
+    seed: int = 0
+    treatment: str = "none"
+    cache_dir: pathlib.Path | None = None
+    batch_size: int = 32
+
+    def extract(self, table, view=0, description="features"):
+        """Return the features of one view of each image, computing what is not in the bank.
+
+        Parameters
+        ----------
+        table : DataFrame
+            Rows of the table contract; `path` and `sha256` are used. A row that comes again (a
+            draw with replacement) gets a further augmented view of its own.
+        view : int
+            0 for the image itself, 1 and up for augmented views.
+        description : str
+            What the progress bar says.
+
+        Returns
+        -------
+        ndarray of shape (n_images, height, width, channels), dtype=float32
+
+        Raises
+        ------
+        ValueError
+            If an augmented view is asked for without an augmentation.
+        """
+        if view > 0 and self.augmentation is None:
+            raise ValueError(
+                "An augmented view needs an augmentation. Expected `augmentation` to be set, or "
+                f"view=0. Received: view={view}."
+            )
+        keys = self._make_keys(table, view)
+        folder = self._get_folder(view)
+        files = [folder / f"{key}.npy" for key in keys]
+        missing = [row for row, file in enumerate(files) if not file.exists()]
+        missing = list({keys[row]: row for row in missing}.values())
+        if missing:
+            self._compute(table, view, keys, files, missing, description)
+        _mark_used(folder)
+        return np.stack([np.load(file, allow_pickle=False) for file in files])
+
+    def extract_views(self, table, num_views, description="features"):
+        """Return the training views as a sequence that reads one view at a time.
+
+        Parameters
+        ----------
+        table : DataFrame
+        num_views : int
+            0: the images themselves; V: V augmented views.
+
+        Returns
+        -------
+        Views
+            `views[v]` is an array as `extract` returns it; all are computed before this returns.
+        """
+        numbers = range(1, num_views + 1) if num_views else (0,)
+        for number in numbers:
+            last = self.extract(table, number, f"{description}, view {number} of {num_views}")
+        return Views(self, table, tuple(numbers), last if len(numbers) == 1 else None)
+
+    def _make_keys(self, table, view):
+        """Name each row by its content; the k-th copy of a row is a view of its own."""
+        if view == 0:
+            return list(table["sha256"])
+        copies = table.groupby("sha256").cumcount()
+        return [f"{sha}-{copy}" if copy else sha
+                for sha, copy in zip(table["sha256"], copies, strict=True)]
+
+    def _get_folder(self, view):
+        content = {
+            "version": BANK_VERSION, "decoder": images.DECODER_VERSION,
+            "backbone": self.backbone.key, "size_px": self.backbone.size_px,
+            "treatment": self.treatment, "dtype": self.backbone.model.dtype_policy.name,
+            "view": view, "last_layer": self.backbone.model.layers[-1].name,
+        }
+        if view:
+            content |= {"augmentation": dataclasses.asdict(self.augmentation), "seed": self.seed}
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
+        cache_dir = self.cache_dir or paths.get_cache_dir()
+        return pathlib.Path(cache_dir) / "features" / digest
+
+    def _compute(self, table, view, keys, files, missing, description):
+        """Decode the next batch while the backbone works on this one."""
+        folder = self._get_folder(view)
+        folder.mkdir(parents=True, exist_ok=True)
+        limit_size(folder.parent, keep=folder)
+        batches = [
+            missing[start:start + self.batch_size]
+            for start in range(0, len(missing), self.batch_size)
+        ]
+        image_paths = list(table["path"])
+
+        def load(rows):
+            pixels = np.stack([
+                images.resize_image(images.decode_image(image_paths[row]), self.backbone.size_px)
+                for row in rows
+            ]).astype(np.float32)
+            if view == 0:
+                return pixels
+            return augment.augment_images(
+                pixels, [keys[row] for row in rows], view, self.augmentation, self.seed
+            )
+
+        with concurrent.futures.ThreadPoolExecutor(max_workers=1) as executor:
+            pending = executor.submit(load, batches[0])
+            bar = progress.track(range(len(batches)), description)
+            for number in bar:
+                pixels = pending.result()
+                if number + 1 < len(batches):
+                    pending = executor.submit(load, batches[number + 1])
+                maps = self._pass_through(pixels)
+                for row, values in zip(batches[number], maps, strict=True):
+                    _write_array(files[row], values.astype(np.float32))
+
+    def _pass_through(self, pixels):
+        """Run one batch; the last one is filled up, since each new shape is compiled anew."""
+        filled = np.zeros((self.batch_size, *pixels.shape[1:]), np.float32)
+        filled[:len(pixels)] = pixels
+        maps = self.backbone.model.predict_on_batch(filled)
+        return keras.ops.convert_to_numpy(maps)[:len(pixels)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Views:
+    """The training features of every view; one view is kept in memory, several are read."""
+
+    bank: FeatureBank
+    table: object
+    numbers: tuple
+    only: np.ndarray | None
+
+    def __len__(self):
+        return len(self.numbers)
+
+    def __getitem__(self, position):
+        if self.only is not None and position == 0:
+            return self.only
+        return self.bank.extract(self.table, self.numbers[position])
+
+
+def limit_size(root, keep=None, limit_gb=None):
+    """Drop the least recently used folders of the bank until it fits its cap.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        Folder of the bank.
+    keep : pathlib.Path, optional
+        A folder in use, which stays.
+    limit_gb : float, optional
+        Cap in gigabytes; default `LEAKAGE_CACHE_GB`, else 20.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The folders that were dropped.
+    """
+    if limit_gb is None:
+        limit_gb = float(os.environ.get("LEAKAGE_CACHE_GB", DEFAULT_CACHE_GB))
+    folders = sorted((f for f in root.iterdir() if f.is_dir()), key=lambda f: f.stat().st_mtime)
+    sizes = {f: sum(entry.stat().st_size for entry in os.scandir(f)) for f in folders}
+    dropped = []
+    for folder in folders:
+        if sum(sizes.values()) <= limit_gb * 1e9:
+            break
+        if folder != keep:
+            shutil.rmtree(folder, ignore_errors=True)
+            dropped.append(folder)
+            sizes.pop(folder)
+    return dropped
+
+
+def _mark_used(folder):
+    os.utime(folder)
+
+
+def _write_array(path, values):
+    """Write to a temporary name and move: a killed run leaves no half-written features."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            np.save(stream, values, allow_pickle=False)
+        os.replace(temporary, path)
+    except BaseException:
+        pathlib.Path(temporary).unlink(missing_ok=True)
+        raise

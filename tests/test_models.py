@@ -1,0 +1,207 @@
+"""Backbones, heads and the join, checked against Keras' own."""
+
+import dataclasses
+import functools
+import http.server
+import json
+import threading
+import time
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from leakage import models
+from leakage.models import heads, saved, vgg, weights
+
+
+def make_pixels(size_px, num_images=2):
+    rng = np.random.default_rng(0)
+    return rng.uniform(0, 255, (num_images, size_px, size_px, 3)).astype(np.float32)
+
+
+def test_vgg19_prepares_pixels_as_keras_does():
+    backbone = models.build_backbone("vgg19", "random", 32)
+    pixels = make_pixels(32)
+    prepared = keras.Model(
+        backbone.model.input, backbone.model.get_layer("preprocessing").output
+    ).predict(pixels, verbose=0)
+    expected = keras.applications.vgg19.preprocess_input(pixels.copy())
+    np.testing.assert_allclose(prepared, expected, atol=1e-4)
+
+
+def test_vgg19_is_flat_frozen_and_of_the_published_size():
+    model = models.build_backbone("vgg19", "random", 64).model
+    assert not any(isinstance(layer, keras.Model) for layer in model.layers)
+    assert model.trainable_weights == []
+    reference = keras.applications.VGG19(include_top=False, weights=None)
+    assert model.count_params() == reference.count_params() + 12  # and the pre-processing
+
+
+def test_random_weights_are_seeded_and_keep_the_signal_alive():
+    pixels = make_pixels(64)
+    first, again, other = (
+        models.build_backbone("vgg19", "random", 64, seed=seed).model.predict(pixels, verbose=0)
+        for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert not np.allclose(first, other)
+    assert first.std() > 1.0  # with Keras' default initialiser this is below 0.1
+
+
+def test_the_published_head_has_the_published_layers():
+    head = models.build_paper_head((7, 7, 512), 3, seed=0)
+    assert [layer.units for layer in head.layers if hasattr(layer, "units")] == [1024, 512, 3]
+    assert head.count_params() == 25088 * 1024 + 1024 + 1024 * 512 + 512 + 512 * 3 + 3
+
+
+def test_head_weights_depend_on_the_seed_and_on_nothing_built_before():
+    first = models.build_paper_head((2, 2, 4), 3, seed=5).get_weights()[0]
+    models.build_paper_head((2, 2, 8), 3, seed=9)
+    again = models.build_paper_head((2, 2, 4), 3, seed=5).get_weights()[0]
+    np.testing.assert_array_equal(first, again)
+    assert not np.allclose(first, models.build_paper_head((2, 2, 4), 3, seed=6).get_weights()[0])
+
+
+def test_scaling_standardises_the_training_features_and_survives_constant_ones():
+    rng = np.random.default_rng(0)
+    features = rng.normal(50, 7, (200, 2, 2, 3)).astype(np.float32)
+    features[:, 0, 0, 0] = 4.0
+    scaling = heads.build_paper_head((2, 2, 3), 3, 0, features).layers[1]
+    scaled = keras.ops.convert_to_numpy(scaling(features.reshape(200, -1)))
+    np.testing.assert_allclose(scaled.mean(axis=0), 0, atol=1e-3)
+    np.testing.assert_allclose(scaled[:, 1:].std(axis=0), 1, atol=1e-3)
+    moved = keras.ops.convert_to_numpy(scaling(np.full((1, 12), 5.0, np.float32)))
+    assert abs(moved[0, 0]) < 2.0
+
+
+def test_joined_saved_and_loaded_the_model_gives_the_answers_of_bank_and_head(tmp_path):
+    backbone = models.build_backbone("vgg19", "random", 32)
+    pixels = make_pixels(32, 5)
+    features = backbone.model.predict(pixels, verbose=0)
+    head = models.build_paper_head(features.shape[1:], 3, 0, features)
+    joined = models.join_backbone_and_head(backbone, head)
+    expected = head.predict(features, verbose=0)
+    np.testing.assert_allclose(joined.predict(pixels, verbose=0), expected, atol=1e-5)
+    joined.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
+    np.testing.assert_allclose(loaded.predict(pixels, verbose=0), expected, atol=1e-5)
+    assert not any(isinstance(layer, keras.Model) for layer in loaded.layers)
+
+
+def write_saved_backbone(folder, card=None):
+    pixels = keras.Input((16, 16, 3))
+    maps = keras.layers.Conv2D(4, 3, name="first", activation="relu")(pixels)
+    branch = keras.layers.Conv2D(4, 1, name="branch")(maps)
+    model = keras.Model(pixels, keras.layers.Add(name="sum")([maps, branch]))
+    model.save(folder / "tiny.keras")
+    card = card or {
+        "name": "tiny",
+        "weights": "made here",
+        "input_size_px": 16,
+        "input_range": [-1.0, 1.0],
+    }
+    (folder / "tiny.json").write_text(json.dumps(card))
+    return model, folder / "tiny.keras"
+
+
+def test_a_saved_backbone_takes_raw_pixels_and_decides_the_name(tmp_path):
+    stored, path = write_saved_backbone(tmp_path)
+    backbone = models.build_backbone("vgg19", str(path), 16)
+    pixels = make_pixels(16)
+    np.testing.assert_allclose(
+        backbone.model.predict(pixels, verbose=0),
+        stored.predict(pixels / 127.5 - 1, verbose=0),
+        atol=1e-4,
+    )
+    assert (backbone.name, backbone.weights, backbone.last_conv) == ("tiny", "made here", "sum")
+
+
+def test_a_missing_backbone_or_card_says_what_was_expected(tmp_path):
+    with pytest.raises(FileNotFoundError, match='"imagenet", "random" or the path'):
+        saved.load_backbone(tmp_path / "nowhere.keras", 16)
+    _, path = write_saved_backbone(tmp_path, {"name": "tiny"})
+    with pytest.raises(ValueError, match="lacks .*'input_range'"):
+        saved.load_backbone(path, 16)
+
+
+def test_a_backbone_with_code_in_it_is_refused(tmp_path):
+    pixels = keras.Input((8, 8, 3))
+    model = keras.Model(pixels, keras.layers.Lambda(lambda x: x * 2)(pixels))
+    model.save(tmp_path / "tiny.keras")
+    (tmp_path / "tiny.json").write_text(
+        json.dumps({"name": "x", "weights": "x", "input_size_px": 8, "input_range": [0, 1]})
+    )
+    with pytest.raises(ValueError, match="without Python code"):
+        saved.load_backbone(tmp_path / "tiny.keras", 8)
+
+
+def test_an_unknown_backbone_is_named_with_the_known_ones():
+    with pytest.raises(ValueError, match="vgg19.*Received: 'vgg91'"):
+        models.build_backbone("vgg91", "random", 32)
+
+
+def write_legacy_weights(model, path):
+    """Write a model's weights in the HDF5 layout of `keras.applications`."""
+    with h5py.File(path, "w") as file:
+        layers = [layer for layer in model.layers if layer.name != "preprocessing"]
+        file.attrs["layer_names"] = [layer.name.encode() for layer in layers]
+        file.attrs["backend"], file.attrs["keras_version"] = b"tensorflow", b"2.1.0"
+        for layer in layers:
+            group = file.create_group(layer.name)
+            names = [f"{layer.name}/{weight.name}:0" for weight in layer.weights]
+            group.attrs["weight_names"] = [name.encode() for name in names]
+            for name, value in zip(names, layer.get_weights(), strict=True):
+                group.create_dataset(name, data=value)
+
+
+@pytest.fixture
+def weights_server(tmp_path, monkeypatch):
+    """Serve VGG19 weights on the loopback; yield (family, source model, cache folder)."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    folder = tmp_path / "served"
+    folder.mkdir()
+    source = models.build_backbone("vgg19", "random", 32, seed=3).model
+    write_legacy_weights(source, folder / "vgg19_test_notop.h5")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_address[1]}/vgg19_test_notop.h5"
+    yield dataclasses.replace(vgg.VGG19, weights_url=url, weights_hash=None), source, server
+    server.shutdown()
+    server.server_close()
+
+
+def test_imagenet_weights_are_fetched_once_and_land_in_the_right_layers(weights_server):
+    family, source, server = weights_server
+    pixels = make_pixels(32)
+    expected = source.predict(pixels, verbose=0)
+    built = weights.build_family(family, "imagenet", 32, seed=0)
+    np.testing.assert_allclose(built.model.predict(pixels, verbose=0), expected, rtol=1e-5)
+    server.shutdown()
+    cached = weights.build_family(family, "imagenet", 32, seed=0)  # no server any more
+    np.testing.assert_allclose(cached.model.predict(pixels, verbose=0), expected, rtol=1e-5)
+
+
+def test_without_a_network_the_ways_forward_are_named_within_20_seconds(monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    family = dataclasses.replace(vgg.VGG19, weights_url="http://127.0.0.1:9/vgg19.h5")
+    start = time.monotonic()
+    with pytest.raises(ConnectionError, match=r"-p weights random .*standard"):
+        weights.build_family(family, "imagenet", 32, seed=0)
+    assert time.monotonic() - start < 20
+
+
+def test_vgg19_asks_for_the_file_that_keras_asks_for():
+    from keras.src.applications import vgg19
+
+    assert vgg.VGG19.weights_url == vgg19.WEIGHTS_PATH_NO_TOP
+
+
+def test_the_small_cnn_is_the_published_one():
+    model = models.build_small_cnn()
+    # Worked out by hand: 254/127, 125/62, 60/30 pixels after each convolution and pooling.
+    expected = (27 * 64 + 64) + (9 * 64 * 128 + 128) + (9 * 128 * 128 + 128)
+    expected += 30 * 30 * 128 * 64 + 64 + 64 * 2 + 2
+    assert model.count_params() == expected

@@ -1,0 +1,112 @@
+"""Training: seeds that hold, views in their epochs, the published schedule."""
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from leakage import models, training
+
+CLASSES = ["covid", "normal", "pneumonia"]
+
+
+class FakeBank:
+    """Features that hold the label, so that a head can learn; no images, no backbone."""
+
+    def __init__(self):
+        self.views_asked = []
+
+    def extract(self, table, view=0, description=""):
+        rng = np.random.default_rng(view)
+        truth = training.encode_labels(table["label"], CLASSES)
+        values = rng.normal(0, 1, (len(table), 2, 2, 8)).astype(np.float32)
+        values[..., :3] += 3 * np.eye(3, dtype=np.float32)[truth][:, None, None]
+        return values
+
+    def extract_views(self, table, num_views, description=""):
+        self.views_asked.append(num_views)
+        return [self.extract(table, view) for view in range(1, num_views + 1)] or [
+            self.extract(table)
+        ]
+
+
+def make_split():
+    labels = CLASSES * 30
+    splits = ["train"] * 60 + ["val"] * 15 + ["test"] * 15
+    return pd.DataFrame({"label": labels, "split": splits})
+
+
+def train(seeds=(27,), **options):
+    settings = training.Settings(num_epochs=3, **({"num_views": 1} | options))
+    return training.train_heads(make_split(), FakeBank(), CLASSES, seeds, settings)
+
+
+def test_a_head_learns_what_is_in_the_features():
+    run = train(feature_scaling="standard")[0]
+    truth = training.encode_labels(make_split().query("split == 'test'")["label"], CLASSES)
+    assert (run.test_scores.argmax(axis=1) == truth).mean() > 0.9
+    np.testing.assert_allclose(run.test_scores.sum(axis=1), 1, atol=1e-5)
+
+
+def test_one_seed_gives_one_answer_and_another_seed_another():
+    keras.utils.set_random_seed(1)
+    first, second = train((27, 1))
+    keras.utils.set_random_seed(2)
+    again = train((27,))[0]
+    np.testing.assert_array_equal(first.test_scores, again.test_scores)
+    assert not np.array_equal(first.test_scores, second.test_scores)
+
+
+def test_only_the_declared_seed_keeps_its_model():
+    first, second = train((27, 1))
+    assert first.model is not None and second.model is None
+
+
+def test_no_number_of_views_means_a_fresh_one_for_every_epoch():
+    bank = FakeBank()
+    training.train_heads(make_split(), bank, CLASSES, [1], training.Settings(num_epochs=4))
+    assert bank.views_asked == [4]
+
+
+def test_epoch_e_sees_view_e_and_each_image_once_an_epoch():
+    views = [np.arange(10)[:, None] + 100 * view for view in range(3)]
+    batches = training._generate_batches(views, np.arange(10), 4, seed=0, shuffle=True)
+    for epoch in range(5):
+        values = np.concatenate([next(batches)[0] for _ in range(3)]).ravel()
+        assert sorted(values - 100 * (epoch % 3)) == list(range(10))
+    assert not np.array_equal(values - 100 * (4 % 3), np.arange(10))
+
+
+def test_unshuffled_batches_keep_the_order_of_the_classes_as_the_ancestor_did():
+    batches = training._generate_batches([np.arange(10)], np.arange(10), 4, 0, shuffle=False)
+    np.testing.assert_array_equal(next(batches)[1], [0, 1, 2, 3])
+
+
+def test_the_rate_falls_by_the_published_factor_on_a_plateau():
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 1, (64, 2, 2, 2)).astype(np.float32)
+    truth = rng.integers(0, 3, 64)
+    head = models.build_paper_head((2, 2, 2), 3, seed=0)
+    history = training.fit_model(
+        head,
+        [noise],
+        truth,
+        (noise[:16], (truth[:16] + 1) % 3),
+        seed=0,
+        optimizer=keras.optimizers.RMSprop(0.001),
+        num_epochs=25,
+        batch_size=32,
+        reduce_on_plateau=True,
+    )
+    rates = history["learning_rate"]
+    assert rates[0] == pytest.approx(0.001)
+    after = next(rate for rate in rates if rate < 0.0009)
+    assert after == pytest.approx(0.001 * 0.3, rel=1e-3)
+    assert rates.index(after) >= 10
+
+
+def test_an_unknown_label_or_scaling_is_named():
+    with pytest.raises(ValueError, match=r"Received: \['wolf'\]"):
+        training.encode_labels(["covid", "wolf"], CLASSES)
+    with pytest.raises(ValueError, match="Received: 'minmax'"):
+        training.Settings(feature_scaling="minmax")
