@@ -38,7 +38,8 @@ def count_passes(monkeypatch, backbone):
     passed = []
     original = features.FeatureBank._pass_through
     monkeypatch.setattr(
-        features.FeatureBank, "_pass_through",
+        features.FeatureBank,
+        "_pass_through",
         lambda bank, pixels: passed.append(len(pixels)) or original(bank, pixels),
     )
     return passed

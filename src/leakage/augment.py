@@ -64,7 +64,10 @@ def transform_images(images, transforms):
     ndarray of the shape and range of `images`
     """
     moved = keras.ops.image.affine_transform(
-        images, transforms, interpolation="bilinear", fill_mode=FILL_MODE,
+        images,
+        transforms,
+        interpolation="bilinear",
+        fill_mode=FILL_MODE,
         data_format="channels_last",
     )
     return keras.ops.convert_to_numpy(moved)

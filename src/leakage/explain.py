@@ -40,10 +40,15 @@ def compute_grad_cams(model, pixels, class_indices, layer_name, batch_size=16):
     for start in progress.track(range(0, len(pixels), batch_size), "Grad-CAM"):
         rows = slice(start, start + batch_size)
         explained = [int(index) for index in class_indices[rows]]
-        maps.append(method(
-            scores.CategoricalScore(explained), np.asarray(pixels[rows], dtype=np.float32),
-            penultimate_layer=layer_name, normalize_cam=False, expand_cam=True,
-        ))
+        maps.append(
+            method(
+                scores.CategoricalScore(explained),
+                np.asarray(pixels[rows], dtype=np.float32),
+                penultimate_layer=layer_name,
+                normalize_cam=False,
+                expand_cam=True,
+            )
+        )
     return np.concatenate(maps).astype(np.float32)
 
 

@@ -109,15 +109,21 @@ class FeatureBank:
         if view == 0:
             return list(table["sha256"])
         copies = table.groupby("sha256").cumcount()
-        return [f"{sha}-{copy}" if copy else sha
-                for sha, copy in zip(table["sha256"], copies, strict=True)]
+        return [
+            f"{sha}-{copy}" if copy else sha
+            for sha, copy in zip(table["sha256"], copies, strict=True)
+        ]
 
     def _get_folder(self, view):
         content = {
-            "version": BANK_VERSION, "decoder": images.DECODER_VERSION,
-            "backbone": self.backbone.key, "size_px": self.backbone.size_px,
-            "treatment": self.treatment, "dtype": self.backbone.model.dtype_policy.name,
-            "view": view, "last_layer": self.backbone.model.layers[-1].name,
+            "version": BANK_VERSION,
+            "decoder": images.DECODER_VERSION,
+            "backbone": self.backbone.key,
+            "size_px": self.backbone.size_px,
+            "treatment": self.treatment,
+            "dtype": self.backbone.model.dtype_policy.name,
+            "view": view,
+            "last_layer": self.backbone.model.layers[-1].name,
         }
         if view:
             content |= {"augmentation": dataclasses.asdict(self.augmentation), "seed": self.seed}
@@ -131,16 +137,20 @@ class FeatureBank:
         folder.mkdir(parents=True, exist_ok=True)
         limit_size(folder.parent, keep=folder)
         batches = [
-            missing[start:start + self.batch_size]
+            missing[start : start + self.batch_size]
             for start in range(0, len(missing), self.batch_size)
         ]
         image_paths = list(table["path"])
 
         def load(rows):
-            pixels = np.stack([
-                images.resize_image(images.decode_image(image_paths[row]), self.backbone.size_px)
-                for row in rows
-            ]).astype(np.float32)
+            pixels = np.stack(
+                [
+                    images.resize_image(
+                        images.decode_image(image_paths[row]), self.backbone.size_px
+                    )
+                    for row in rows
+                ]
+            ).astype(np.float32)
             if view == 0:
                 return pixels
             return augment.augment_images(
@@ -161,9 +171,9 @@ class FeatureBank:
     def _pass_through(self, pixels):
         """Run one batch; the last one is filled up, since each new shape is compiled anew."""
         filled = np.zeros((self.batch_size, *pixels.shape[1:]), np.float32)
-        filled[:len(pixels)] = pixels
+        filled[: len(pixels)] = pixels
         maps = self.backbone.model.predict_on_batch(filled)
-        return keras.ops.convert_to_numpy(maps)[:len(pixels)]
+        return keras.ops.convert_to_numpy(maps)[: len(pixels)]
 
 
 @dataclasses.dataclass(frozen=True)

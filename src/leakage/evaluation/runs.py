@@ -119,9 +119,9 @@ def tabulate_scores(scores) -> pd.DataFrame:
     metrics = ["precision", "recall", "f1", "roc_auc"]
     frame = scores[scores["metric"].isin(metrics)].copy()
     frame["text"] = [
-        "undefined" if np.isnan(row.value) else f"{row.value:.2f} [{row.lower:.2f}, {row.upper:.2f}]"
+        "undefined" if pd.isna(row.value) else f"{row.value:.2f} [{row.lower:.2f}, {row.upper:.2f}]"
         for row in frame.itertuples()
     ]
-    table = frame.pivot(index="class", columns="metric", values="text")
+    table = frame.pivot_table(index="class", columns="metric", values="text", aggfunc="first")
     order = list(dict.fromkeys(frame["class"]))
     return table.reindex(index=order, columns=metrics).fillna("").rename_axis(None, axis=1)

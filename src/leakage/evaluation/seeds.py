@@ -34,6 +34,7 @@ def summarize_seeds(records, by=RUN_COLUMNS) -> pd.DataFrame:
             "`metric` and `value` (add the seed with `frame.assign(seed=...)`). "
             f"Missing: {missing}. Received columns: {list(frame.columns)}."
         )
+    frame = frame.astype({"value": float})
     keys = [name for name in by if name in frame]
     # Accuracy has a row an interval, with one value: it must not count twice.
     frame = frame.drop_duplicates([*keys, "seed", "value"])

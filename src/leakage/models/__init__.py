@@ -11,8 +11,16 @@ from leakage.models.small_cnn import build_small_cnn
 from leakage.models.weights import Backbone
 
 __all__ = [
-    "BACKBONES", "Backbone", "build_backbone", "build_paper_head", "build_small_cnn", "heads",
-    "join_backbone_and_head", "saved", "small_cnn", "weights",
+    "BACKBONES",
+    "Backbone",
+    "build_backbone",
+    "build_paper_head",
+    "build_small_cnn",
+    "heads",
+    "join_backbone_and_head",
+    "saved",
+    "small_cnn",
+    "weights",
 ]
 
 BACKBONES = {"vgg19": vgg.VGG19}

@@ -72,7 +72,9 @@ def make_initializer(seed, number):
 def build_dense(width, activation, name, seed, number):
     """Build a Dense layer whose initial weights depend on (seed, number) alone."""
     return keras.layers.Dense(
-        width, activation=activation, name=name,
+        width,
+        activation=activation,
+        name=name,
         kernel_initializer=make_initializer(seed, number),
     )
 

@@ -63,7 +63,7 @@ def _read_card(path):
     for expected, what in ((path, "saved backbone"), (card_path, "card of the saved backbone")):
         if not expected.is_file():
             raise FileNotFoundError(
-                f"The {what} was not found. Expected `weights` to be \"imagenet\", \"random\" or "
+                f'The {what} was not found. Expected `weights` to be "imagenet", "random" or '
                 f"the path of a .keras file with its .json card beside it. Received: {expected}."
             )
     card = json.loads(card_path.read_text())
@@ -85,7 +85,9 @@ def _reapply(stored, prepared):
         return outputs[layer.name]
 
     keras.models.clone_model(
-        stored, input_tensors=prepared, clone_function=lambda layer: layer,
+        stored,
+        input_tensors=prepared,
+        clone_function=lambda layer: layer,
         call_function=call_layer,
     )
     return outputs[stored.layers[-1].name]

@@ -25,7 +25,10 @@ def build_small_cnn(input_shape=(256, 256, 3), num_classes=2, seed=0):
     maps = keras.layers.Rescaling(1 / 255, name="rescaling")(pixels)
     for number, filters in enumerate((64, 128, 128), start=1):
         maps = keras.layers.Conv2D(
-            filters, 3, activation="relu", name=f"conv_{number}",
+            filters,
+            3,
+            activation="relu",
+            name=f"conv_{number}",
             kernel_initializer=heads.make_initializer(seed, number),
         )(maps)
         maps = keras.layers.MaxPooling2D(2, name=f"pool_{number}")(maps)

@@ -138,7 +138,10 @@ def _load_imagenet_weights(model, family):
         cached.parent.mkdir(parents=True, exist_ok=True)
     try:
         path = keras.utils.get_file(
-            file_name, family.weights_url, cache_dir=_get_keras_home(), cache_subdir="models",
+            file_name,
+            family.weights_url,
+            cache_dir=_get_keras_home(),
+            cache_subdir="models",
             file_hash=family.weights_hash,
         )
     except Exception as error:  # get_file wraps every cause in a bare Exception
@@ -175,4 +178,3 @@ def _get_keras_home():
 def _shorten(path):
     home = os.path.expanduser("~")
     return str(path).replace(home, "~", 1)
-

@@ -1,0 +1,245 @@
+"""Write what a notebook found: tidy records, tables, figures.
+
+Every file is written beside its place and moved there, so a reader never sees half of one.
+"""
+
+import json
+import math
+import numbers
+import os
+import re
+import uuid
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+
+from leakage import environment
+
+RECORD_COLUMNS = (
+    "system",
+    "notebook",
+    "protocol",
+    "variant",
+    "backbone",
+    "weights",
+    "draw_seed",
+    "seed",
+    "metric",
+    "class",
+    "interval",
+    "value",
+    "lower",
+    "upper",
+    "k",
+    "n",
+    "published_k",
+    "published_n",
+    "verdict",
+)
+INTEGER_COLUMNS = ("draw_seed", "seed", "k", "n", "published_k", "published_n")
+FLOAT_COLUMNS = ("value", "lower", "upper")
+# More digits than any score here can mean, fewer than float64 holds: stable text for equal runs.
+NUM_DIGITS = 10
+FIGURE_DPI = 120
+
+describe_environment = environment.describe_environment
+
+
+@contextmanager
+def open_atomic(path, mode="w"):
+    """Open a temporary file beside `path`; it takes its place when the block ends well.
+
+    Parameters
+    ----------
+    path : str or Path
+        Where the file goes; its folder is made. After an error nothing is left behind.
+    mode : {"w", "wb"}
+        Text is UTF-8 with line feeds.
+
+    Yields
+    ------
+    file object
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
+    text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+    try:
+        with open(partial, mode, **text) as stream:
+            yield stream
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path, text):
+    """Write a text file atomically and return its path."""
+    with open_atomic(path) as stream:
+        stream.write(text)
+    return Path(path)
+
+
+def write_json(path, content):
+    """Write JSON with sorted keys atomically and return its path. NaN becomes null."""
+    text = json.dumps(_to_plain(content), indent=1, sort_keys=True, ensure_ascii=False)
+    return write_text(path, text + "\n")
+
+
+def write_csv(path, frame):
+    """Write a table without its index as CSV, atomically, and return its path."""
+    text = frame.to_csv(index=False, lineterminator="\n", float_format=f"%.{NUM_DIGITS}g")
+    return write_text(path, text)
+
+
+def make_records(scores, **columns):
+    """Complete a table of scores to tidy records.
+
+    Parameters
+    ----------
+    scores : DataFrame of shape (n_scores, any)
+        Some of `RECORD_COLUMNS`, such as metric, class, interval, value, lower, upper, k, n.
+    **columns
+        The rest, one value for all rows: `system="S1"`, `notebook=...`, `seed=20` ...
+
+    Returns
+    -------
+    DataFrame of shape (n_scores, 19)
+        `RECORD_COLUMNS` in order; what nobody gave is None.
+
+    Raises
+    ------
+    ValueError
+        If a name is no record column, or is given twice.
+    """
+    for name in [*scores.columns, *columns]:
+        if name not in RECORD_COLUMNS:
+            raise ValueError(
+                f"A record has no column {name!r}. Expected some of {', '.join(RECORD_COLUMNS)}. "
+                "Drop the column or rename it."
+            )
+    twice = sorted(set(scores.columns) & set(columns))
+    if twice:
+        raise ValueError(
+            f"Every record column must be given once. Received twice, in `scores` and as "
+            f"argument: {', '.join(twice)}. Leave out one of them."
+        )
+    rows = [{**columns, **row} for row in scores.to_dict("records")]
+    plain = [{name: _to_plain(row.get(name)) for name in RECORD_COLUMNS} for row in rows]
+    return pd.DataFrame(plain, columns=list(RECORD_COLUMNS), dtype=object)
+
+
+def write_metrics(folder, records):
+    """Write `metrics.json`: equal records give equal bytes, one record a line.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The notebook's output folder.
+    records : DataFrame
+        From `make_records`; several may be put together by `pd.concat`.
+
+    Returns
+    -------
+    Path
+    """
+    lines = []
+    for row in make_records(records).to_dict("records"):
+        row = {
+            name: int(value) if name in INTEGER_COLUMNS and value is not None else value
+            for name, value in row.items()
+        }
+        lines.append(json.dumps(row, sort_keys=True, ensure_ascii=False))
+    text = "[\n" + ",\n".join(lines) + "\n]\n"
+    return write_text(Path(folder) / "metrics.json", text)
+
+
+def read_metrics(path):
+    """Read one `metrics.json` as a table with `RECORD_COLUMNS`; null becomes NaN."""
+    rows = json.loads(Path(path).read_text(encoding="utf-8"))
+    frame = pd.DataFrame(rows, columns=list(RECORD_COLUMNS), dtype=object)
+    types = dict.fromkeys(INTEGER_COLUMNS, "Int64") | dict.fromkeys(FLOAT_COLUMNS, "float64")
+    return frame.astype(types)
+
+
+def save_figure(figure, folder, name, alt_text):
+    """Save a figure as `figures/<name>.png`, its description in `figures/alt_texts.json`.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        What to save; it stays open.
+    folder : str or Path
+        The notebook's output folder.
+    name : str
+        Letters, digits and underscores.
+    alt_text : str
+        What the figure shows, for those who cannot see it; says so if it shows phantoms.
+
+    Returns
+    -------
+    Path
+        The image.
+
+    Raises
+    ------
+    ValueError
+        If the name is no plain file name or the description is empty.
+    """
+    if not re.fullmatch(r"\w+", name):
+        raise ValueError(
+            f"A figure's name is made of letters, digits and underscores, without suffix. "
+            f"Received: name={name!r}"
+        )
+    if not alt_text.strip():
+        raise ValueError(
+            f"Every figure needs a description: say in a sentence what it shows. "
+            f"Received: alt_text={alt_text!r} for {name!r}"
+        )
+    path = Path(folder) / "figures" / f"{name}.png"
+    with open_atomic(path, "wb") as stream:
+        figure.savefig(
+            stream, format="png", dpi=FIGURE_DPI, bbox_inches="tight", metadata={"Software": None}
+        )
+    texts = path.with_name("alt_texts.json")
+    known = json.loads(texts.read_text(encoding="utf-8")) if texts.exists() else {}
+    write_json(texts, known | {name: alt_text.strip()})
+    return path
+
+
+def write_predictions(folder, frame):
+    """Write `predictions.csv`, one row an image and run, and return its path.
+
+    Columns that end in `path` are left out: they would tell of this machine, and `image_id`
+    names the image.
+    """
+    kept = [name for name in frame.columns if not str(name).endswith("path")]
+    return write_csv(Path(folder) / "predictions.csv", frame[kept])
+
+
+def write_timings(folder, timings):
+    """Write `timings.json` (seconds by name, to a tenth) and return its path."""
+    rounded = {name: round(float(seconds), 1) for name, seconds in timings.items()}
+    return write_json(Path(folder) / "timings.json", rounded)
+
+
+def _to_plain(value):
+    """What JSON can hold: numpy and pandas scalars unpacked, missing values as None."""
+    if isinstance(value, dict):
+        return {str(name): _to_plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_to_plain(item) for item in value]
+    if value is None or value is pd.NA or value is pd.NaT:
+        return None
+    if isinstance(value, (bool, str)):
+        return value
+    if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
+        return _to_plain(value.item())
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, numbers.Real):
+        number = round(float(value), NUM_DIGITS) + 0.0  # + 0.0: no minus zero
+        return number if math.isfinite(number) else None
+    if hasattr(value, "tolist"):
+        return _to_plain(value.tolist())
+    return str(value)

@@ -1,0 +1,245 @@
+"""Put the records of a run together: the table of claims, summary, index and README blocks.
+
+`python -m leakage.report README.md` brings the result tables of the README up to date.
+"""
+
+import argparse
+import html
+import json
+import re
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from leakage import record
+
+GROUP = ["notebook", "protocol", "variant", "backbone", "weights"]
+CLAIM_COLUMNS = (
+    "system claim protocol backbone weights published ours interval chance "
+    "seeds spread collapsed verdict"
+).split()
+HEADINGS = {
+    "interval": "95 % interval",
+    "spread": "over seeds",
+    "collapsed": "collapsed runs",
+}
+BLOCK = re.compile(r"(<!-- results:([\w.-]+) -->\n).*?(<!-- /results:\2 -->)", re.DOTALL)
+NOTES = {
+    ("data_source", "phantoms"): "Made from phantoms (drawn images with a known truth), "
+    "not from patients or photographs.",
+    ("weights", "random"): "Backbones with random weights: no statement about pretrained ones.",
+}
+STYLE = """
+body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:0 auto;padding:1rem;color:#222}
+.wide{overflow-x:auto}table{border-collapse:collapse;font-size:.85rem}
+th,td{border-bottom:1px solid #ccc;padding:.3rem .6rem;text-align:left;white-space:nowrap}
+.figures{display:flex;flex-wrap:wrap;gap:1rem}figure{margin:0;width:20rem;max-width:100%}
+img{max-width:100%;border:1px solid #ddd}figcaption{font-size:.8rem;color:#555}
+.note{background:#fff6d5;padding:.5rem .8rem}
+"""
+
+
+def collect_records(run_dir):
+    """Read every notebook's `metrics.json` below a run's folder.
+
+    Returns
+    -------
+    DataFrame of shape (n_records, 19)
+        `record.RECORD_COLUMNS`, in the order of the notebooks; empty where there is none.
+    """
+    paths = sorted(Path(run_dir).glob("[0-9][0-9]_*/metrics.json"))
+    frames = [frame for frame in map(record.read_metrics, paths) if len(frame)]
+    if not frames:
+        return pd.DataFrame(columns=list(record.RECORD_COLUMNS))
+    # pandas 2.2 warns about all-empty columns, and they carry nothing but their type.
+    return pd.concat([frame.astype(object) for frame in frames], ignore_index=True)
+
+
+def make_claims_table(records):
+    """Compare each published claim with ours.
+
+    Parameters
+    ----------
+    records : DataFrame of shape (n_records, 19)
+        From `collect_records`. A claim is a row with metric `accuracy`, interval `wilson` and a
+        verdict: the one seed that was declared beforehand. Rows of the same notebook, protocol,
+        variant, backbone and weights give seeds, spread and collapsed runs; its metric `chance`
+        is the largest class share.
+
+    Returns
+    -------
+    DataFrame of shape (n_claims, 13)
+        Text, ready to show; what is not known is empty. `seeds` and `collapsed` are numbers.
+    """
+    accuracy = records[records["metric"] == "accuracy"]
+    declared = accuracy[(accuracy["interval"] == "wilson") & accuracy["verdict"].notna()]
+    rows = [_describe_claim(row, records) for _, row in declared.iterrows()]
+    return pd.DataFrame(rows, columns=CLAIM_COLUMNS)
+
+
+def _describe_claim(row, records):
+    def select(names):
+        chosen = records
+        for name in names:
+            same = chosen[name].isna() if pd.isna(row[name]) else chosen[name] == row[name]
+            chosen = chosen[same]
+        return chosen
+
+    group = select(GROUP)
+    accuracies = group[group["metric"] == "accuracy"].drop_duplicates("seed")["value"]
+    collapsed = group[(group["metric"] == "num_classes_never_predicted") & (group["value"] > 0)]
+    around = select(GROUP[:3])
+    chances = around[around["metric"] == "chance"]["value"].dropna()
+    return {
+        "system": _show(row["system"]),
+        "claim": _show(row["variant"]),
+        "protocol": _show(row["protocol"]),
+        "backbone": _show(row["backbone"]),
+        "weights": _show(row["weights"]),
+        "published": _show_share(row["published_k"], row["published_n"]),
+        "ours": _show_share(row["k"], row["n"]),
+        "interval": f"{row['lower']:.3f} to {row['upper']:.3f}",
+        "chance": f"{chances.iloc[0]:.3f}" if len(chances) else "",
+        "seeds": len(accuracies),
+        "spread": f"{accuracies.min():.3f} to {accuracies.max():.3f}",
+        "collapsed": collapsed["seed"].nunique(dropna=False),
+        "verdict": _show(row["verdict"]),
+    }
+
+
+def _show(value):
+    return "" if pd.isna(value) else str(value)
+
+
+def _show_share(k, n):
+    return "" if pd.isna(k) or pd.isna(n) else f"{int(k)}/{int(n)} = {k / n:.3f}"
+
+
+def format_markdown(table):
+    """Format a table of claims as Markdown, ending with a line feed."""
+    if table.empty:
+        return "No claims recorded yet.\n"
+    rows = [[HEADINGS.get(name, name) for name in table.columns], ["---"] * len(table.columns)]
+    rows += [[str(value).replace("|", "\\|") for value in row] for row in table.to_numpy()]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def list_notes(run_dir):
+    """Say what a reader must know of a run: phantoms, random weights.
+
+    Read from the parameters that the runner keeps in `environment.json`.
+    """
+    path = Path(run_dir) / "environment.json"
+    if not path.is_file():
+        return []
+    notebooks = json.loads(path.read_text(encoding="utf-8")).get("notebooks", {})
+    used = [setting for parameters in notebooks.values() for setting in parameters.items()]
+    return [note for setting, note in NOTES.items() if setting in used]
+
+
+def write_summary(run_dir, remarks=()):
+    """Write `summary.md`: notes, `remarks` (sentences), claims, notebooks; return its path."""
+    run_dir = Path(run_dir)
+    parts = [f"# Results: {run_dir.name}"]
+    parts += [*list_notes(run_dir), *remarks]
+    parts.append(format_markdown(make_claims_table(collect_records(run_dir))).strip())
+    parts.append("\n".join(f"- `{folder.name}`" for folder in _list_notebooks(run_dir)))
+    return record.write_text(run_dir / "summary.md", "\n\n".join(filter(None, parts)) + "\n")
+
+
+def write_index(run_dir, remarks=()):
+    """Write `index.html`: one plain page with the claims, the notebooks and their figures."""
+    run_dir = Path(run_dir)
+    title = html.escape(f"Results: {run_dir.name}")
+    parts = [
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{title}</title><style>{STYLE}</style></head><body><h1>{title}</h1>",
+    ]
+    notes = [*list_notes(run_dir), *remarks]
+    parts += [f'<p class="note">{html.escape(note)}</p>' for note in notes]
+    table = make_claims_table(collect_records(run_dir)).rename(columns=HEADINGS)
+    parts.append(f'<div class="wide">{table.to_html(index=False, border=0)}</div>')
+    for folder in _list_notebooks(run_dir):
+        parts.append(_describe_notebook(folder))
+    return record.write_text(run_dir / "index.html", "\n".join([*parts, "</body></html>"]) + "\n")
+
+
+def _list_notebooks(run_dir):
+    return sorted(path for path in Path(run_dir).glob("[0-9][0-9]_*") if path.is_dir())
+
+
+def _describe_notebook(folder):
+    name = folder.name
+    links = [
+        f'<a href="{name}/{file}">{text}</a>'
+        for file, text in {f"{name}.html": "read", f"{name}.ipynb": "notebook"}.items()
+        if (folder / file).is_file()
+    ]
+    texts_path = folder / "figures" / "alt_texts.json"
+    texts = json.loads(texts_path.read_text(encoding="utf-8")) if texts_path.is_file() else {}
+    figures = []
+    for image in sorted((folder / "figures").glob("*.png")):
+        text = html.escape(texts.get(image.stem, image.stem), quote=True)
+        source = f"{name}/figures/{image.name}"
+        figures.append(
+            f'<figure><a href="{source}"><img src="{source}" alt="{text}" loading="lazy"></a>'
+            f"<figcaption>{text}</figcaption></figure>"
+        )
+    title = html.escape(name[3:].replace("_", " ").capitalize())
+    return (
+        f"<h2>{name[:2]} {title}</h2><p>{' · '.join(links)}</p>"
+        f'<div class="figures">{"".join(figures)}</div>'
+    )
+
+
+def fill_blocks(text, results_dir):
+    """Fill every block `<!-- results:NAME -->` ... `<!-- /results:NAME -->` of a text.
+
+    Raises
+    ------
+    ValueError
+        If a block names a run that `results_dir` does not hold.
+    """
+
+    def fill(match):
+        run_dir = Path(results_dir) / match[2]
+        if not any(run_dir.glob("*/metrics.json")):
+            raise ValueError(
+                f"The block results:{match[2]} needs the records of a run of that name. "
+                f"Run it, or take the block out. Received: nothing in {run_dir}"
+            )
+        table = format_markdown(make_claims_table(collect_records(run_dir)))
+        notes = "".join(f"{note}\n\n" for note in list_notes(run_dir))
+        return f"{match[1]}{notes}{table}{match[3]}"
+
+    return BLOCK.sub(fill, text)
+
+
+def update_readme(readme, results_dir=None):
+    """Bring the blocks of a README up to date; True if that changed something."""
+    readme = Path(readme)
+    old = readme.read_text(encoding="utf-8")
+    new = fill_blocks(old, results_dir or readme.absolute().parent / "results")
+    if new != old:
+        record.write_text(readme, new)
+    return new != old
+
+
+def is_readme_current(readme, results_dir=None):
+    """Whether every block shows what the results say."""
+    text = Path(readme).read_text(encoding="utf-8")
+    return text == fill_blocks(text, results_dir or Path(readme).absolute().parent / "results")
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="python -m leakage.report", description=__doc__)
+    parser.add_argument("readme", nargs="?", default="README.md")
+    options = parser.parse_args(arguments)
+    changed = update_readme(options.readme)
+    sys.stdout.write(f"{options.readme}: {'updated' if changed else 'was up to date'}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What `leakage.run` is made of: parameters, one notebook in a process, state of a run, screen."""

@@ -1,0 +1,151 @@
+"""Fit any model, with seeds that reach the order of images and views that follow the epochs."""
+
+import dataclasses
+
+import keras
+import numpy as np
+
+from leakage import progress, published
+
+S1 = published.TRAINING["S1"]
+MIN_WEIGHTS_FOR_XLA = 15_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One trained model: its seed, the curves, the test scores, and the model where kept.
+
+    `test_scores` is an ndarray of shape (n_test, n_classes); `history` maps the name of a curve to
+    one value an epoch.
+    """
+
+    seed: int
+    history: dict
+    test_scores: np.ndarray
+    model: keras.Model | None
+
+
+def predict_scores(model, inputs, batch_size=32):
+    """Return class scores of pixels or features, ndarray of shape (n_images, n_classes).
+
+    Calls the model batch by batch: `model.predict` would compile anew for each of many models.
+    """
+    scores = [
+        keras.ops.convert_to_numpy(model(inputs[start : start + batch_size], training=False))
+        for start in range(0, len(inputs), batch_size)
+    ]
+    return np.concatenate(scores)
+
+
+def fit_model(
+    model,
+    views,
+    labels,
+    validation_data,
+    *,
+    seed,
+    optimizer,
+    num_epochs,
+    batch_size,
+    shuffle=True,
+    reduce_on_plateau=False,
+    description="training",
+):
+    """Fit a model in place; epoch e sees view e mod len(views).
+
+    Parameters
+    ----------
+    model : keras.Model
+        Ends in class scores.
+    views : sequence of ndarray of shape (n_images, ...)
+    labels : ndarray of shape (n_images,), dtype=int
+    validation_data : tuple of ndarray
+        Inputs and labels.
+    seed : int
+        Seed of the order of images.
+    optimizer : keras.optimizers.Optimizer
+    num_epochs, batch_size : int
+    shuffle : bool
+    reduce_on_plateau : bool
+        Multiply the rate by 0.3 after 10 epochs without a better validation loss, as published.
+    description : str
+        What the progress bar says.
+
+    Returns
+    -------
+    dict
+        Name of a curve to a list of one float an epoch.
+    """
+    # XLA fuses the optimiser's passes over a large head's weights, which halves its time on two
+    # cores; for small models compiling takes longer than it saves, and its convolutions are slow.
+    model.compile(
+        optimizer,
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        jit_compile=model.count_params() >= MIN_WEIGHTS_FOR_XLA,
+    )
+    callbacks = [_EpochBar(num_epochs, description)]
+    if reduce_on_plateau:
+        callbacks.append(
+            keras.callbacks.ReduceLROnPlateau(
+                monitor="val_loss",
+                factor=S1.reduce_factor,
+                patience=S1.reduce_patience,
+            )
+        )
+    history = model.fit(
+        _generate_batches(views, labels, batch_size, seed, shuffle),
+        steps_per_epoch=-(-len(labels) // batch_size),
+        epochs=num_epochs,
+        validation_data=validation_data,
+        validation_batch_size=batch_size,
+        callbacks=callbacks,
+        shuffle=False,
+        verbose=0,
+    )
+    return {name: [float(value) for value in values] for name, values in history.history.items()}
+
+
+def encode_labels(labels, class_names):
+    """Turn labels into positions in `class_names`; an unknown label is a ValueError."""
+    positions = {name: position for position, name in enumerate(class_names)}
+    unknown = sorted(set(labels) - set(positions))
+    if unknown:
+        raise ValueError(f"Unknown labels. Expected only {list(class_names)}. Received: {unknown}.")
+    return np.array([positions[label] for label in labels], dtype=np.int32)
+
+
+def check_seeds(seeds):
+    if isinstance(seeds, str) or not seeds or not all(isinstance(seed, int) for seed in seeds):
+        raise ValueError(
+            "Seeds must be a list of whole numbers (plain papermill passes lists with "
+            f'-y "seeds: [27, 1]", not with -p). Received: seeds={seeds!r}.'
+        )
+
+
+def _generate_batches(views, labels, batch_size, seed, shuffle):
+    """Yield batches without end; Keras counts the epochs by `steps_per_epoch`."""
+    epoch = 0
+    while True:
+        values = views[epoch % len(views)]
+        order = np.arange(len(labels))
+        if shuffle:
+            order = np.random.default_rng([seed, epoch]).permutation(order)
+        for start in range(0, len(order), batch_size):
+            rows = order[start : start + batch_size]
+            yield values[rows], labels[rows]
+        epoch += 1
+
+
+class _EpochBar(keras.callbacks.Callback):
+    """Show one bar over the epochs."""
+
+    def __init__(self, num_epochs, description):
+        super().__init__()
+        self._epochs = iter(progress.track(range(num_epochs), description))
+
+    def on_epoch_begin(self, epoch, logs=None):
+        next(self._epochs)
+
+    def on_train_end(self, logs=None):
+        next(self._epochs, None)

@@ -1,0 +1,121 @@
+"""The published head on the features of a frozen backbone."""
+
+import dataclasses
+
+import keras
+
+from leakage import features, models, published
+from leakage.training import fitting
+
+S1 = published.TRAINING["S1"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How a head is trained; the defaults are the published ones (Rahaman et al. 2020).
+
+    Parameters
+    ----------
+    num_epochs, batch_size : int
+    learning_rate : float
+        Of RMSprop.
+    num_views : int or None
+        Augmented views of each training image: 0 none, 1 one frozen view, V: epoch e sees view
+        e mod V. None is a fresh one for every epoch, as published.
+    feature_scaling : str
+        "none" as published, or "standard": each feature by its training mean and deviation.
+    shuffle : bool
+        Whether each epoch sees the images in a new order. The ancestor never shuffled.
+    """
+
+    num_epochs: int = S1.num_epochs
+    batch_size: int = S1.batch_size
+    learning_rate: float = S1.learning_rate
+    num_views: int | None = None
+    feature_scaling: str = "none"
+    shuffle: bool = True
+
+    def __post_init__(self):
+        if self.feature_scaling not in ("none", "standard"):
+            raise ValueError(
+                'Unknown feature_scaling. Expected "none" or "standard". Received: '
+                f"{self.feature_scaling!r}."
+            )
+
+
+def train_heads(split, bank, class_names, seeds, settings, variant=""):
+    """Train the published head on one split, once a seed.
+
+    Parameters
+    ----------
+    split : DataFrame
+        Rows of the table contract with `split` in {"train", "val", "test"}.
+    bank : leakage.features.FeatureBank
+    class_names : sequence of str
+        Labels in the order of the scores.
+    seeds : sequence of int
+        Seeds of initialisation and order; the first run keeps its head.
+    settings : Settings
+    variant : str
+        What the progress bars say.
+
+    Returns
+    -------
+    list of Run
+        In the order of `seeds`; `test_scores` follow the test rows of `split`.
+    """
+    fitting.check_seeds(seeds)
+    parts = {name: split[split["split"] == name] for name in ("train", "val", "test")}
+    labels = {
+        name: fitting.encode_labels(part["label"], class_names) for name, part in parts.items()
+    }
+    num_views = settings.num_epochs if settings.num_views is None else settings.num_views
+    views = bank.extract_views(parts["train"], num_views, f"{variant}: training features")
+    validation = bank.extract(parts["val"], description=f"{variant}: validation features")
+    test = bank.extract(parts["test"], description=f"{variant}: test features")
+    runs = []
+    for seed in seeds:
+        scaled_on = views[0] if settings.feature_scaling == "standard" else None
+        head = models.build_paper_head(test.shape[1:], len(class_names), seed, scaled_on)
+        history = fitting.fit_model(
+            head,
+            views,
+            labels["train"],
+            (validation, labels["val"]),
+            seed=seed,
+            optimizer=keras.optimizers.RMSprop(settings.learning_rate),
+            num_epochs=settings.num_epochs,
+            batch_size=settings.batch_size,
+            shuffle=settings.shuffle,
+            reduce_on_plateau=True,
+            description=f"{variant}: seed {seed}",
+        )
+        scores = fitting.predict_scores(head, test)
+        runs.append(fitting.Run(seed, history, scores, None if runs else head))
+    return runs
+
+
+def train_protocol(split, backbone, protocol, class_names, seeds, settings, variant=""):
+    """Train the published head on one split as a protocol says; see `train_heads`.
+
+    Parameters
+    ----------
+    split : DataFrame
+        As `leakage.splits.draw_split` returns it.
+    backbone : leakage.models.Backbone
+    protocol : leakage.protocols.Protocol
+        Decides the augmentation, the number of its views (unless `settings` has one) and whether
+        images are shuffled.
+    class_names : sequence of str
+    seeds : sequence of int
+    settings : Settings
+    variant : str
+
+    Returns
+    -------
+    list of Run
+    """
+    bank = features.FeatureBank(backbone, published.AUGMENTATION[protocol.augmentation])
+    num_views = protocol.num_views if settings.num_views is None else settings.num_views
+    settings = dataclasses.replace(settings, num_views=num_views, shuffle=protocol.shuffle)
+    return train_heads(split, bank, class_names, seeds, settings, variant)

@@ -1,0 +1,110 @@
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from leakage import paths, record, report
+
+
+def make_row(metric="accuracy", seed=20, value=0.5, **columns):
+    return {"metric": metric, "interval": "wilson", "value": value, "seed": seed} | columns
+
+
+def make_run(folder, weights="random"):
+    rows = [
+        make_row(value=2 / 3, k=2, n=3, lower=0.2, upper=0.9, published_k=125, published_n=140,
+                 verdict="not comparable"),
+        make_row(value=2 / 3, interval="cluster", lower=0.1, upper=0.95),
+        make_row("num_classes_never_predicted", value=0, interval="none"),
+        make_row("chance", value=1 / 3, interval="none"),
+        make_row(seed=1, value=1 / 3, k=1, n=3),
+        make_row("num_classes_never_predicted", seed=1, value=2, interval="none"),
+        make_row(seed=2, value=1.0, k=3, n=3),
+    ]  # fmt: skip
+    columns = {"system": "S1", "notebook": "01", "protocol": "paper", "variant": "three | classes",
+               "backbone": "vgg19", "weights": weights}  # fmt: skip
+    records = record.make_records(pd.DataFrame(rows), **columns)
+    record.write_metrics(folder / "01_toy_notebook", records)
+    return folder
+
+
+def test_a_claim_is_the_declared_seed_beside_the_published_value(tmp_path):
+    table = report.make_claims_table(report.collect_records(make_run(tmp_path)))
+    assert table.to_dict("records") == [
+        {
+            "system": "S1",
+            "claim": "three | classes",
+            "protocol": "paper",
+            "backbone": "vgg19",
+            "weights": "random",
+            "published": "125/140 = 0.893",
+            "ours": "2/3 = 0.667",
+            "interval": "0.200 to 0.900",
+            "chance": "0.333",
+            "seeds": 3,
+            "spread": "0.333 to 1.000",
+            "collapsed": 1,
+            "verdict": "not comparable",
+        }
+    ]
+
+
+def test_a_run_without_records_gives_an_empty_table_and_says_so(tmp_path):
+    table = report.make_claims_table(report.collect_records(tmp_path))
+    assert list(table.columns) == report.CLAIM_COLUMNS and table.empty
+    assert "No claims" in report.write_summary(tmp_path).read_text()
+
+
+def test_other_weights_are_another_claim(tmp_path):
+    make_run(tmp_path)
+    other = report.collect_records(make_run(tmp_path / "x", weights="imagenet"))
+    both = pd.concat([report.collect_records(tmp_path), other])
+    table = report.make_claims_table(both)
+    assert table["weights"].tolist() == ["random", "imagenet"]
+    assert table["seeds"].tolist() == [3, 3]
+
+
+def test_the_index_links_notebook_and_figures_with_their_descriptions(tmp_path):
+    folder = make_run(tmp_path) / "01_toy_notebook"
+    record.save_figure(Figure(), folder, "empty", 'An <empty> "figure".')
+    record.write_text(folder / "01_toy_notebook.html", "<p>")
+    page = report.write_index(tmp_path, ["02 failed <here>"]).read_text()
+    assert 'href="01_toy_notebook/01_toy_notebook.html"' in page
+    assert 'alt="An &lt;empty&gt; &quot;figure&quot;."' in page
+    assert "125/140 = 0.893" in page and "02 failed &lt;here&gt;" in page
+    assert "viewport" in page and "http" not in page
+
+
+def test_phantoms_and_random_weights_are_named(tmp_path):
+    make_run(tmp_path)
+    parameters = {"01": {"data_source": "phantoms", "weights": "random"}}
+    record.write_json(tmp_path / "environment.json", {"notebooks": parameters})
+    for path in (report.write_summary(tmp_path), report.write_index(tmp_path)):
+        text = path.read_text()
+        assert "Made from phantoms" in text and "random weights" in text
+
+
+def test_blocks_of_the_readme_are_replaced_and_the_rest_stays(tmp_path):
+    make_run(tmp_path / "results" / "demo")
+    readme = tmp_path / "README.md"
+    before, after = "# Title\n<!-- results:demo -->\n", "<!-- /results:demo -->\nend\n"
+    readme.write_text(f"{before}old\n{after}")
+    assert not report.is_readme_current(readme)
+    assert report.update_readme(readme)
+    text = readme.read_text()
+    assert text.startswith(before) and text.endswith(after) and "old" not in text
+    assert "| S1 | three \\| classes |" in text
+    assert report.is_readme_current(readme) and not report.update_readme(readme)
+
+
+def test_a_block_of_a_run_that_does_not_exist_is_refused(tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text("<!-- results:nothing -->\n<!-- /results:nothing -->\n")
+    with pytest.raises(ValueError, match="results:nothing needs the records"):
+        report.update_readme(readme)
+
+
+def test_the_tables_in_our_readme_are_what_the_results_say():
+    readme = paths.ROOT / "README.md"
+    if not readme.is_file():
+        pytest.skip("no README in this checkout")
+    assert report.is_readme_current(readme), "run: python -m leakage.report README.md"
