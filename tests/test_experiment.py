@@ -1,0 +1,57 @@
+"""The experiment that phantoms are for: what a classifier scores when there is nothing to see.
+
+All of it comes from training; lesions are invisible, nothing is drawn twice, and the pool is five
+times the sample. The bounds are those of the project's own specification.
+"""
+
+import numpy as np
+import pytest
+
+from leakage import evaluation, images, models, published, splits, tables, training
+
+pytestmark = pytest.mark.slow
+
+CLASSES = list(published.CLASS_NAMES)
+SIZE_PX = 96
+SIZES = {label: tuple(size // 2 for size in sizes) for label, sizes in published.SPLIT_SIZES.items()}
+
+
+def train_on_invisible_lesions(confounding):
+    """Return the COVID-against-rest AUC with its interval, and the accuracy over swapped images."""
+    pool = tables.read_study(
+        "phantoms", "children", confounding=confounding, lesion_visibility=0.0, size_px=SIZE_PX,
+        num_images={label: 5 * sum(sizes) for label, sizes in SIZES.items()},
+    )
+    protocol = splits.PROTOCOLS["paper"]
+    split = splits.draw_split(pool, protocol, SIZES, seed=20)
+    assert split.attrs["shrink_factor"] == 1.0
+    network = models.build_backbone("vgg19", "random", SIZE_PX)
+    settings = training.Settings(num_epochs=30, num_views=1, feature_scaling="standard")
+    run = training.train_protocol(split, network, protocol, CLASSES, [27], settings)[0]
+    test = split[split["split"] == "test"]
+    return evaluation.score_one_against_rest(
+        training.encode_labels(test["label"], CLASSES), run.test_scores, CLASSES.index("covid"),
+        test["patient_id"].to_numpy(),
+    )
+
+
+def test_with_full_confounding_covid_is_found_although_there_is_nothing_to_see():
+    assert train_on_invisible_lesions(1.0)["value"] >= 0.95
+
+
+def test_without_confounding_nothing_is_found():
+    area = train_on_invisible_lesions(0.0)
+    assert area["lower"] <= 0.5 <= area["upper"]
+
+
+def test_a_network_that_learnt_backgrounds_is_wrong_on_swapped_ones():
+    animals = tables.read_animals("phantoms", size_px=SIZE_PX)
+    own = animals[animals["source"].str.endswith("different_backgrounds")]
+    own = splits.hold_out_validation(own, published.WOLF_VALIDATION_FRACTION, seed=20)
+    run = training.train_small_cnns(own, ["husky", "wolf"], [27], SIZE_PX, 10)[0]
+    swapped = animals[animals["source"].str.endswith("background_swap")]
+    pixels = images.load_images(swapped["path"], SIZE_PX)
+    predicted = training.predict_scores(run.model, pixels).argmax(axis=1)
+    truth = training.encode_labels(swapped["label"], ["husky", "wolf"])
+    _, upper = evaluation.wilson_interval(int(np.sum(predicted == truth)), len(truth))
+    assert upper < 0.5
