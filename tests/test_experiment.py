@@ -13,13 +13,19 @@ pytestmark = pytest.mark.slow
 
 CLASSES = list(published.CLASS_NAMES)
 SIZE_PX = 96
-SIZES = {label: tuple(size // 2 for size in sizes) for label, sizes in published.SPLIT_SIZES.items()}
+SIZES = {
+    label: tuple(size // 2 for size in sizes) for label, sizes in published.SPLIT_SIZES.items()
+}
 
 
 def train_on_invisible_lesions(confounding):
     """Return the COVID-against-rest AUC with its interval, and the accuracy over swapped images."""
     pool = tables.read_study(
-        "phantoms", "children", confounding=confounding, lesion_visibility=0.0, size_px=SIZE_PX,
+        "phantoms",
+        "children",
+        confounding=confounding,
+        lesion_visibility=0.0,
+        size_px=SIZE_PX,
         num_images={label: 5 * sum(sizes) for label, sizes in SIZES.items()},
     )
     protocol = splits.PROTOCOLS["paper"]
@@ -30,7 +36,9 @@ def train_on_invisible_lesions(confounding):
     run = training.train_protocol(split, network, protocol, CLASSES, [27], settings)[0]
     test = split[split["split"] == "test"]
     return evaluation.score_one_against_rest(
-        training.encode_labels(test["label"], CLASSES), run.test_scores, CLASSES.index("covid"),
+        training.encode_labels(test["label"], CLASSES),
+        run.test_scores,
+        CLASSES.index("covid"),
         test["patient_id"].to_numpy(),
     )
 

@@ -78,7 +78,7 @@ def test_an_interrupted_extraction_resumes(backbone, table, tmp_path, monkeypatc
     assert sum(calls) == 4 + 2 + 2  # two batches, the one that failed, and only that one again
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"treatment": "crop"}])
+@pytest.mark.parametrize("change", [{"seed": 1}, {"treatment": "border only"}])
 def test_what_changes_the_features_changes_the_key(backbone, table, tmp_path, monkeypatch, change):
     make_bank(backbone, tmp_path).extract(table, view=1)
     passed = count_passes(monkeypatch, backbone)

@@ -21,12 +21,17 @@ def run(arguments, folder, **environment):
     """Run a command of this Python in a folder of its own; return the finished process."""
     known = {name: value for name, value in os.environ.items() if not name.startswith("LEAKAGE_")}
     known |= {
-        "LEAKAGE_RESULTS_DIR": str(folder / "results"), "LEAKAGE_CACHE_DIR": str(folder / "cache"),
+        "LEAKAGE_RESULTS_DIR": str(folder / "results"),
+        "LEAKAGE_CACHE_DIR": str(folder / "cache"),
         "PYTHONPATH": str(ROOT / "src"),
     }
     return subprocess.run(
-        [sys.executable, "-m", *arguments], cwd=folder, env=known | environment,
-        capture_output=True, text=True, timeout=900,
+        [sys.executable, "-m", *arguments],
+        cwd=folder,
+        env=known | environment,
+        capture_output=True,
+        text=True,
+        timeout=900,
     )
 
 
@@ -98,7 +103,9 @@ def test_plain_papermill_runs_notebook_02_on_the_real_photographs(tmp_path, shar
 
 
 def test_missing_data_end_with_the_way_to_get_them_and_exit_code_2(tmp_path):
-    done = run(["leakage.run", "paper", "--only", "02", "--data-dir", str(tmp_path / "no")], tmp_path)
+    done = run(
+        ["leakage.run", "paper", "--only", "02", "--data-dir", str(tmp_path / "no")], tmp_path
+    )
     assert done.returncode == 2
     assert "--data-dir" in done.stdout + done.stderr
     (tmp_path / "empty").mkdir()

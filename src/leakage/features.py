@@ -15,8 +15,9 @@ import tempfile
 
 import keras
 import numpy as np
+import pandas as pd
 
-from leakage import augment, images, paths, progress, published
+from leakage import augment, images, paths, progress, published, treatments
 
 # Part of every key: raise it when the way features are computed changes.
 BANK_VERSION = 1
@@ -35,7 +36,7 @@ class FeatureBank:
     seed : int
         Seed of the augmented views.
     treatment : str
-        Name of what was done to the pixels; part of the key.
+        Name in `leakage.treatments.TREATMENTS` of what is done to the pixels before augmentation.
     cache_dir : pathlib.Path, optional
         Default: the project's cache (`LEAKAGE_CACHE_DIR`).
     batch_size : int
@@ -106,13 +107,13 @@ class FeatureBank:
 
     def _make_keys(self, table, view):
         """Name each row by its content; the k-th copy of a row is a view of its own."""
+        keys = pd.Series(list(table["sha256"]))
+        if treatments.TREATMENTS[self.treatment].needs_mask:
+            keys = keys + "-" + pd.Series([_hash_file(path) for path in table["mask_path"]])
         if view == 0:
-            return list(table["sha256"])
-        copies = table.groupby("sha256").cumcount()
-        return [
-            f"{sha}-{copy}" if copy else sha
-            for sha, copy in zip(table["sha256"], copies, strict=True)
-        ]
+            return keys.tolist()
+        copies = keys.groupby(keys).cumcount()
+        return [f"{key}-{copy}" if copy else key for key, copy in zip(keys, copies, strict=True)]
 
     def _get_folder(self, view):
         content = {
@@ -140,17 +141,9 @@ class FeatureBank:
             missing[start : start + self.batch_size]
             for start in range(0, len(missing), self.batch_size)
         ]
-        image_paths = list(table["path"])
 
         def load(rows):
-            pixels = np.stack(
-                [
-                    images.resize_image(
-                        images.decode_image(image_paths[row]), self.backbone.size_px
-                    )
-                    for row in rows
-                ]
-            ).astype(np.float32)
+            pixels = np.stack([self._load_image(table.iloc[row]) for row in rows])
             if view == 0:
                 return pixels
             return augment.augment_images(
@@ -167,6 +160,14 @@ class FeatureBank:
                 maps = self._pass_through(pixels)
                 for row, values in zip(batches[number], maps, strict=True):
                     _write_array(files[row], values.astype(np.float32))
+
+    def _load_image(self, row):
+        size_px = self.backbone.size_px
+        image = images.resize_image(images.decode_image(row["path"]), size_px).astype(np.float32)
+        mask = None
+        if treatments.TREATMENTS[self.treatment].needs_mask:
+            mask = images.load_masks([row["mask_path"]], size_px, num_jobs=1)[0]
+        return treatments.apply_treatment(self.treatment, image, mask)
 
     def _pass_through(self, pixels):
         """Run one batch; the last one is filled up, since each new shape is compiled anew."""
@@ -228,6 +229,10 @@ def limit_size(root, keep=None, limit_gb=None):
 
 def _mark_used(folder):
     os.utime(folder)
+
+
+def _hash_file(path):
+    return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()[:16]
 
 
 def _write_array(path, values):

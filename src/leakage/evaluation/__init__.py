@@ -14,6 +14,11 @@ from leakage.evaluation.intervals import (
     newcombe_interval,
     wilson_interval,
 )
+from leakage.evaluation.reliance import (
+    find_worst_group,
+    measure_reliance,
+    tabulate_counterfactuals,
+)
 from leakage.evaluation.runs import (
     describe_obstacles,
     describe_provenance,
@@ -38,17 +43,20 @@ __all__ = [
     "draw_resamples",
     "find_detectable_shares",
     "find_never_predicted",
+    "find_worst_group",
     "fisher_test",
     "judge_result",
     "make_predictions",
     "mcnemar_test",
     "measure_energy_in_mask",
+    "measure_reliance",
     "newcombe_interval",
     "score_one_against_rest",
     "score_predictions",
     "score_runs",
     "summarize_energy",
     "summarize_seeds",
+    "tabulate_counterfactuals",
     "tabulate_scores",
     "wilson_interval",
 ]

@@ -26,6 +26,8 @@ class Settings:
         "none" as published, or "standard": each feature by its training mean and deviation.
     shuffle : bool
         Whether each epoch sees the images in a new order. The ancestor never shuffled.
+    treatment : str
+        Name in `leakage.treatments.TREATMENTS` of what is done to every image first.
     """
 
     num_epochs: int = S1.num_epochs
@@ -34,6 +36,7 @@ class Settings:
     num_views: int | None = None
     feature_scaling: str = "none"
     shuffle: bool = True
+    treatment: str = "none"
 
     def __post_init__(self):
         if self.feature_scaling not in ("none", "standard"):
@@ -115,7 +118,41 @@ def train_protocol(split, backbone, protocol, class_names, seeds, settings, vari
     -------
     list of Run
     """
-    bank = features.FeatureBank(backbone, published.AUGMENTATION[protocol.augmentation])
+    bank = features.FeatureBank(
+        backbone, published.AUGMENTATION[protocol.augmentation], treatment=settings.treatment
+    )
     num_views = protocol.num_views if settings.num_views is None else settings.num_views
     settings = dataclasses.replace(settings, num_views=num_views, shuffle=protocol.shuffle)
     return train_heads(split, bank, class_names, seeds, settings, variant)
+
+
+def score_counterfactuals(split, backbone, protocol, class_names, run, settings, names):
+    """Score what is left when parts of the images are taken away, at test time and retrained.
+
+    Parameters
+    ----------
+    split, backbone, protocol, class_names, settings
+        As `train_protocol` takes them.
+    run : Run
+        A run that kept its head; the retrained heads use its seed.
+    names : sequence of str
+        Names in `leakage.treatments.TREATMENTS`.
+
+    Returns
+    -------
+    dict of (str, str) to ndarray of shape (n_test, n_classes)
+        By treatment and "test-time" (the given head on treated test images) or "retrained" (a
+        head trained, validated and tested on treated images).
+    """
+    test = split[split["split"] == "test"]
+    scores = {("full", "test-time"): run.test_scores}
+    for name in names:
+        bank = features.FeatureBank(backbone, treatment=name)
+        treated = bank.extract(test, description=f"{name}: test features")
+        scores[name, "test-time"] = fitting.predict_scores(run.model, treated)
+        changed = dataclasses.replace(settings, treatment=name)
+        retrained = train_protocol(
+            split, backbone, protocol, class_names, [run.seed], changed, name
+        )
+        scores[name, "retrained"] = retrained[0].test_scores
+    return scores

@@ -1,0 +1,55 @@
+"""Measures of shortcut use, on predictions made by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from leakage import evaluation
+
+TEST = pd.DataFrame(
+    {
+        "label": ["covid"] * 10 + ["normal"] * 10,
+        "source": ["cohen"] * 10 + ["nih"] * 5 + ["kermany"] * 5,
+    }
+)
+
+
+def make_scores(num_right_covid, num_right_normal):
+    right = np.array(
+        [i < num_right_covid for i in range(10)] + [i < num_right_normal for i in range(10)]
+    )
+    truth = np.array([0] * 10 + [1] * 10)
+    return np.eye(2)[np.where(right, truth, 1 - truth)]
+
+
+def test_reliance_is_the_share_of_the_lead_over_chance_that_is_kept():
+    scores = {
+        ("full", "test-time"): make_scores(9, 9),
+        ("border only", "retrained"): make_scores(7, 7),
+        ("border only", "test-time"): make_scores(10, 0),
+    }
+    table = evaluation.tabulate_counterfactuals(TEST, scores, ["covid", "normal"])
+    table = table.set_index(["version", "mode"])
+    assert table.loc[("full", "test-time"), "reliance"] == 1
+    assert table.loc[("border only", "retrained"), "reliance"] == pytest.approx(0.5)
+    assert table.loc[("border only", "test-time"), "reliance"] == 0
+    assert ((table["lower"] <= table["value"]) & (table["value"] <= table["upper"])).all()
+
+
+def test_without_a_lead_reliance_is_undefined():
+    assert np.isnan(evaluation.measure_reliance(0.7, 0.5, 0.5))
+
+
+def test_the_worst_group_is_found_and_small_ones_are_passed_over():
+    predicted = np.where(TEST["source"] == "kermany", "covid", TEST["label"])
+    worst = evaluation.find_worst_group(TEST, predicted)
+    assert worst["group"] == "normal, kermany" and worst["accuracy"] == 0 and worst["n"] == 5
+    with pytest.raises(ValueError, match="at least 5"):
+        evaluation.find_worst_group(TEST.head(3), predicted[:3])
+
+
+def test_the_whole_images_are_the_reference():
+    with pytest.raises(ValueError, match='"full", "test-time"'):
+        evaluation.tabulate_counterfactuals(
+            TEST, {("border only", "retrained"): make_scores(5, 5)}, ["covid", "normal"]
+        )
