@@ -12,7 +12,7 @@ from leakage import evaluation, images, models, published, splits, tables, train
 pytestmark = pytest.mark.slow
 
 CLASSES = list(published.CLASS_NAMES)
-SIZE_PX = 96
+SIZE_PX = 64
 SIZES = {
     label: tuple(size // 2 for size in sizes) for label, sizes in published.SPLIT_SIZES.items()
 }

@@ -75,9 +75,9 @@ def test_the_index_links_notebook_and_figures_with_their_descriptions(tmp_path):
 
 
 def test_phantoms_and_random_weights_are_named(tmp_path):
-    make_run(tmp_path)
-    parameters = {"01": {"data_source": "phantoms", "weights": "random"}}
-    record.write_json(tmp_path / "environment.json", {"notebooks": parameters})
+    folder = make_run(tmp_path) / "01_toy_notebook"
+    records = record.read_metrics(folder / "metrics.json")
+    record.write_metrics(folder, records.assign(data_source="phantoms", weights="random (seed 0)"))
     for path in (report.write_summary(tmp_path), report.write_index(tmp_path)):
         text = path.read_text()
         assert "Made from phantoms" in text and "random weights" in text

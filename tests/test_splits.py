@@ -149,3 +149,11 @@ def test_the_white_set_has_the_two_known_pairs_across_train_and_test(shared_dir)
     white = animals[animals["source"].str.endswith("same_backgrounds")]
     overlap = splits.count_overlap(white).set_index("label")["num_test_images_in_train"]
     assert overlap.to_dict() == {"husky": 0, "wolf": 2}
+
+
+def test_one_view_for_all_classes_leaves_the_other_views_out():
+    pool = make_pool()
+    pool["view"] = np.where(np.arange(len(pool)) % 3 == 0, "AP", "PA")
+    protocol = dataclasses.replace(splits.PROTOCOLS["strict"], views=("PA",))
+    drawn = splits.draw_split(pool, protocol, SIZES, seed=20)
+    assert set(drawn["view"]) == {"PA"}

@@ -27,6 +27,9 @@ class Protocol:
         Augmented views per training image; None: as many as there are epochs.
     shuffle : bool
         Whether training sees the images in a new order every epoch.
+    views : tuple of str
+        Views that are in the pool, such as ("PA",); all of them if empty. One view for all
+        classes matches them: AP images are of patients too ill to stand.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Protocol:
     augmentation: str = "paper"
     num_views: int | None = None
     shuffle: bool = True
+    views: tuple[str, ...] = ()
 
 
 PROTOCOLS = {

@@ -21,6 +21,7 @@ RECORD_COLUMNS = (
     "notebook",
     "protocol",
     "variant",
+    "data_source",
     "backbone",
     "weights",
     "draw_seed",
@@ -104,7 +105,7 @@ def make_records(scores, **columns):
 
     Returns
     -------
-    DataFrame of shape (n_scores, 19)
+    DataFrame of shape (n_scores, 20)
         `RECORD_COLUMNS` in order; what nobody gave is None.
 
     Raises

@@ -25,11 +25,10 @@ HEADINGS = {
     "collapsed": "collapsed runs",
 }
 BLOCK = re.compile(r"(<!-- results:([\w.-]+) -->\n).*?(<!-- /results:\2 -->)", re.DOTALL)
-NOTES = {
-    ("data_source", "phantoms"): "Made from phantoms (drawn images with a known truth), "
-    "not from patients or photographs.",
-    ("weights", "random"): "Backbones with random weights: no statement about pretrained ones.",
-}
+PHANTOM_NOTE = (
+    "Made from phantoms (drawn images with a known truth), not from patients or photographs."
+)
+RANDOM_NOTE = "Backbones with random weights: no statement about pretrained ones."
 STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:0 auto;padding:1rem;color:#222}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-size:.85rem}
@@ -45,7 +44,7 @@ def collect_records(run_dir):
 
     Returns
     -------
-    DataFrame of shape (n_records, 19)
+    DataFrame of shape (n_records, 20)
         `record.RECORD_COLUMNS`, in the order of the notebooks; empty where there is none.
     """
     paths = sorted(Path(run_dir).glob("[0-9][0-9]_*/metrics.json"))
@@ -61,7 +60,7 @@ def make_claims_table(records):
 
     Parameters
     ----------
-    records : DataFrame of shape (n_records, 19)
+    records : DataFrame of shape (n_records, 20)
         From `collect_records`. A claim is a row with metric `accuracy`, interval `wilson` and a
         verdict: the one seed that was declared beforehand. Rows of the same notebook, protocol,
         variant, backbone and weights give seeds, spread and collapsed runs; its metric `chance`
@@ -125,25 +124,33 @@ def format_markdown(table):
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
-def list_notes(run_dir):
-    """Say what a reader must know of a run: phantoms, random weights.
+def list_notes(records):
+    """Say what a reader must know of a run, from its records: phantoms, random weights.
 
-    Read from the parameters that the runner keeps in `environment.json`.
+    Parameters
+    ----------
+    records : DataFrame
+        From `collect_records`; empty records have no notes.
+
+    Returns
+    -------
+    list of str
     """
-    path = Path(run_dir) / "environment.json"
-    if not path.is_file():
-        return []
-    notebooks = json.loads(path.read_text(encoding="utf-8")).get("notebooks", {})
-    used = [setting for parameters in notebooks.values() for setting in parameters.items()]
-    return [note for setting, note in NOTES.items() if setting in used]
+    notes = []
+    if (records["data_source"] == "phantoms").any():
+        notes.append(PHANTOM_NOTE)
+    if records["weights"].astype(str).str.startswith("random").any():
+        notes.append(RANDOM_NOTE)
+    return notes
 
 
 def write_summary(run_dir, remarks=()):
     """Write `summary.md`: notes, `remarks` (sentences), claims, notebooks; return its path."""
     run_dir = Path(run_dir)
     parts = [f"# Results: {run_dir.name}"]
-    parts += [*list_notes(run_dir), *remarks]
-    parts.append(format_markdown(make_claims_table(collect_records(run_dir))).strip())
+    records = collect_records(run_dir)
+    parts += [*list_notes(records), *remarks]
+    parts.append(format_markdown(make_claims_table(records)).strip())
     parts.append("\n".join(f"- `{folder.name}`" for folder in _list_notebooks(run_dir)))
     return record.write_text(run_dir / "summary.md", "\n\n".join(filter(None, parts)) + "\n")
 
@@ -157,9 +164,10 @@ def write_index(run_dir, remarks=()):
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{title}</title><style>{STYLE}</style></head><body><h1>{title}</h1>",
     ]
-    notes = [*list_notes(run_dir), *remarks]
+    records = collect_records(run_dir)
+    notes = [*list_notes(records), *remarks]
     parts += [f'<p class="note">{html.escape(note)}</p>' for note in notes]
-    table = make_claims_table(collect_records(run_dir)).rename(columns=HEADINGS)
+    table = make_claims_table(records).rename(columns=HEADINGS)
     parts.append(f'<div class="wide">{table.to_html(index=False, border=0)}</div>')
     for folder in _list_notebooks(run_dir):
         parts.append(_describe_notebook(folder))
@@ -210,8 +218,9 @@ def fill_blocks(text, results_dir):
                 f"The block results:{match[2]} needs the records of a run of that name. "
                 f"Run it, or take the block out. Received: nothing in {run_dir}"
             )
-        table = format_markdown(make_claims_table(collect_records(run_dir)))
-        notes = "".join(f"{note}\n\n" for note in list_notes(run_dir))
+        records = collect_records(run_dir)
+        table = format_markdown(make_claims_table(records))
+        notes = "".join(f"{note}\n\n" for note in list_notes(records))
         return f"{match[1]}{notes}{table}{match[3]}"
 
     return BLOCK.sub(fill, text)

@@ -70,10 +70,10 @@ def report_run(run, profile, terminal):
     report.write_summary(run_dir, run.remarks)
     index = report.write_index(run_dir, run.remarks)
     terminal.say("")
-    for note in report.list_notes(run_dir):
+    records = report.collect_records(run_dir)
+    for note in report.list_notes(records):
         terminal.say(note)
-    claims = report.make_claims_table(report.collect_records(run_dir))
-    terminal.say(screen.format_claims(claims))
+    terminal.say(screen.format_claims(report.make_claims_table(records)))
     counted = ", ".join(f"{count} {what}" for what, count in run.counts.items() if count)
     terminal.say(f"\n{counted}; see {os.path.relpath(index)}")
 

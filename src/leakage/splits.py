@@ -25,6 +25,8 @@ def _make_pool(pool, protocol, sizes):
     pool = pool[pool["label"].isin(list(sizes))].sort_values("image_id", ignore_index=True)
     if protocol.adults_only:
         pool = pool[tables.get_age_groups(pool) == "adult"]
+    if protocol.views:
+        pool = pool[pool["view"].isin(protocol.views)]
     if protocol.drop_duplicates:
         # A file without a hash is like no other.
         pool = pool[~pool["sha256"].fillna(pool["image_id"]).duplicated()]

@@ -32,6 +32,7 @@ from leakage.evaluation.scores import (
     score_predictions,
 )
 from leakage.evaluation.seeds import summarize_seeds
+from leakage.evaluation.steps import tabulate_steps
 from leakage.evaluation.verdicts import Verdict, find_detectable_shares, judge_result
 
 __all__ = [
@@ -58,5 +59,6 @@ __all__ = [
     "summarize_seeds",
     "tabulate_counterfactuals",
     "tabulate_scores",
+    "tabulate_steps",
     "wilson_interval",
 ]
