@@ -199,6 +199,19 @@ def test_vgg19_asks_for_the_file_that_keras_asks_for():
     assert vgg.VGG19.weights_url == vgg19.WEIGHTS_PATH_NO_TOP
 
 
+def test_a_copy_with_random_weights_forgets_all_but_the_preprocessing():
+    backbone = models.build_backbone("vgg19", "random", 32)
+    head = models.build_paper_head(backbone.model.output_shape[1:], 3, seed=0)
+    model = models.join_backbone_and_head(backbone, head)
+    before = [weights.copy() for weights in model.get_weights()]
+    forgotten = models.copy_with_random_weights(model, seed=9)
+    for old, kept in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, kept)
+    for name, same in (("preprocessing", True), ("block1_conv1", False), ("hidden_1", False)):
+        pair = [each.get_layer(name).get_weights()[0] for each in (model, forgotten)]
+        assert np.array_equal(*pair) == same, name
+
+
 def test_the_small_cnn_is_the_published_one():
     model = models.build_small_cnn()
     # Worked out by hand: 254/127, 125/62, 60/30 pixels after each convolution and pooling.

@@ -143,7 +143,13 @@ class FeatureBank:
         ]
 
         def load(rows):
-            pixels = np.stack([self._load_image(table.iloc[row]) for row in rows])
+            size_px = self.backbone.size_px
+            pixels = np.stack(
+                [
+                    treatments.load_treated_image(table.iloc[row], size_px, self.treatment)
+                    for row in rows
+                ]
+            )
             if view == 0:
                 return pixels
             return augment.augment_images(
@@ -160,14 +166,6 @@ class FeatureBank:
                 maps = self._pass_through(pixels)
                 for row, values in zip(batches[number], maps, strict=True):
                     _write_array(files[row], values.astype(np.float32))
-
-    def _load_image(self, row):
-        size_px = self.backbone.size_px
-        image = images.resize_image(images.decode_image(row["path"]), size_px).astype(np.float32)
-        mask = None
-        if treatments.TREATMENTS[self.treatment].needs_mask:
-            mask = images.load_masks([row["mask_path"]], size_px, num_jobs=1)[0]
-        return treatments.apply_treatment(self.treatment, image, mask)
 
     def _pass_through(self, pixels):
         """Run one batch; the last one is filled up, since each new shape is compiled anew."""

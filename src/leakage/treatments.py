@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from leakage import images
+from leakage import images, progress
 
 # Side of the centre box, as a share of the image's: the lungs of a frontal chest X-ray lie in it.
 BOX_SHARE = 0.7
@@ -73,6 +73,45 @@ def apply_treatment(name, image, mask=None):
             f"not complete. Received: {None if mask is None else mask.shape}."
         )
     return TREATMENTS[name].apply(image, mask)
+
+
+def load_treated_image(row, size_px, name):
+    """Decode, resize and treat one image.
+
+    Parameters
+    ----------
+    row : Series
+        With `path`, and `mask_path` for the treatments that need it.
+    size_px : int
+    name : str
+        A key of `TREATMENTS`.
+
+    Returns
+    -------
+    ndarray of shape (size_px, size_px, 3), dtype=float32, in [0, 255]
+    """
+    image = images.resize_image(images.decode_image(row["path"]), size_px).astype(np.float32)
+    mask = None
+    if TREATMENTS[name].needs_mask:
+        mask = images.load_masks([row["mask_path"]], size_px, num_jobs=1)[0]
+    return apply_treatment(name, image, mask)
+
+
+def load_treated_images(table, size_px, name):
+    """Decode, resize and treat every image of a table.
+
+    Parameters
+    ----------
+    table : DataFrame
+    size_px : int
+    name : str
+
+    Returns
+    -------
+    ndarray of shape (n_images, size_px, size_px, 3), dtype=float32, in [0, 255]
+    """
+    rows = progress.track(table.to_dict("records"), f"load images, {name}")
+    return np.stack([load_treated_image(row, size_px, name) for row in rows])
 
 
 def choose_counterfactuals(table):

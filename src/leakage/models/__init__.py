@@ -8,7 +8,7 @@ the wrong scale.
 from leakage.models import heads, saved, small_cnn, vgg, weights
 from leakage.models.heads import build_paper_head, join_backbone_and_head
 from leakage.models.small_cnn import build_small_cnn
-from leakage.models.weights import Backbone
+from leakage.models.weights import Backbone, copy_with_random_weights
 
 __all__ = [
     "BACKBONES",
@@ -16,6 +16,7 @@ __all__ = [
     "build_backbone",
     "build_paper_head",
     "build_small_cnn",
+    "copy_with_random_weights",
     "heads",
     "join_backbone_and_head",
     "saved",

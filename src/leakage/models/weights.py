@@ -128,6 +128,30 @@ def fill_random_weights(model, seed):
         layer.set_weights(values)
 
 
+def copy_with_random_weights(model, seed):
+    """Copy a model and forget what it learnt: the null for its explanations (arXiv 1810.03292).
+
+    Parameters
+    ----------
+    model : keras.Model
+        Flat; its pre-processing is kept.
+    seed : int
+        Seed of the random weights.
+
+    Returns
+    -------
+    keras.Model
+        The same architecture with He-normal kernels. A map that looks the same without anything
+        learnt explains nothing.
+    """
+    copy = keras.models.clone_model(model)
+    for layer in copy.layers:
+        if layer.name == "preprocessing":
+            layer.set_weights(model.get_layer("preprocessing").get_weights())
+    fill_random_weights(copy, seed)
+    return copy
+
+
 def _load_imagenet_weights(model, family):
     """Load Keras' published weights, from its cache or else from its server."""
     file_name = pathlib.PurePosixPath(urllib.parse.urlparse(family.weights_url).path).name

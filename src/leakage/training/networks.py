@@ -2,13 +2,13 @@
 
 import keras
 
-from leakage import images, models, published
+from leakage import models, published, treatments
 from leakage.training import fitting
 
 WOLF = published.TRAINING["S1_wolf"]
 
 
-def train_small_cnns(split, class_names, seeds, size_px, num_epochs, variant=""):
+def train_small_cnns(split, class_names, seeds, size_px, num_epochs, treatment="none"):
     """Train the wolf/husky network on pixels, once a seed (Adam 0.001, batch 4, as published).
 
     Parameters
@@ -21,8 +21,8 @@ def train_small_cnns(split, class_names, seeds, size_px, num_epochs, variant="")
         Side of the images, 256 as published.
     num_epochs : int
         10 as published.
-    variant : str
-        What the progress bars say.
+    treatment : str
+        Name in `leakage.treatments.TREATMENTS` of what is done to every image first.
 
     Returns
     -------
@@ -34,7 +34,10 @@ def train_small_cnns(split, class_names, seeds, size_px, num_epochs, variant="")
     labels = {
         name: fitting.encode_labels(part["label"], class_names) for name, part in parts.items()
     }
-    pixels = {name: images.load_images(part["path"], size_px) for name, part in parts.items()}
+    pixels = {
+        name: treatments.load_treated_images(part, size_px, treatment)
+        for name, part in parts.items()
+    }
     runs = []
     for seed in seeds:
         model = models.build_small_cnn((size_px, size_px, 3), len(class_names), seed)
@@ -47,7 +50,7 @@ def train_small_cnns(split, class_names, seeds, size_px, num_epochs, variant="")
             optimizer=keras.optimizers.Adam(WOLF.learning_rate),
             num_epochs=num_epochs,
             batch_size=WOLF.batch_size,
-            description=f"{variant}: seed {seed}",
+            description=f"seed {seed}",
         )
         scores = fitting.predict_scores(model, pixels["test"])
         runs.append(fitting.Run(seed, history, scores, model))
