@@ -318,3 +318,15 @@ def test_a_normalised_empty_map_and_an_unknown_scale_are_refused():
         figures.draw_cam_grid(make_images(1), np.ones((1, 7, 7)), ["a"], ["b"], scale="max")
     with pytest.raises(ValueError, match="'cams': 1"):
         figures.draw_cam_grid(make_images(2), np.ones((1, 7, 7)), ["a"] * 2, ["b"] * 2)
+
+
+def test_a_dose_response_shows_every_dose_with_its_interval_and_chance():
+    frame = pd.DataFrame({
+        "dose": [1.0, 0.0], "accuracy": [0.9, 0.4], "lower": [0.8, 0.3], "upper": [0.95, 0.5],
+    })
+    _, ax = plt.subplots()
+    figures.draw_dose_response(ax, frame, "accuracy", ("lower", "upper"), chance=0.36)
+    assert list(ax.lines[0].get_xdata()) == [0.0, 1.0]
+    texts = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert "chance: 0.36" in texts and ax.get_ylabel() == "accuracy"
+    plt.close("all")

@@ -15,8 +15,9 @@ LAYERS = [
         *("environment", "record"),
         # images stands left of tables: readers decode every file in full before they list it
         *("images", "sources", "_archives", "download", "phantoms", "tables"),
-        *("protocols", "splits", "treatments", "quality", "audit"),
-        *("evaluation", "figures", "report"),
+        *("protocols", "splits", "treatments", "quality"),
+        # the checks of a report card take their intervals from evaluation
+        *("evaluation", "audit", "figures", "report", "readme"),
     ],
     ["augment"],
     ["models", "features"],

@@ -3,6 +3,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from leakage import paths, record, report
+from leakage import readme as readme_blocks
 
 
 def make_row(metric="accuracy", seed=20, value=0.5, **columns):
@@ -88,23 +89,23 @@ def test_blocks_of_the_readme_are_replaced_and_the_rest_stays(tmp_path):
     readme = tmp_path / "README.md"
     before, after = "# Title\n<!-- results:demo -->\n", "<!-- /results:demo -->\nend\n"
     readme.write_text(f"{before}old\n{after}")
-    assert not report.is_readme_current(readme)
-    assert report.update_readme(readme)
+    assert not readme_blocks.is_readme_current(readme)
+    assert readme_blocks.update_readme(readme)
     text = readme.read_text()
     assert text.startswith(before) and text.endswith(after) and "old" not in text
     assert "| S1 | three \\| classes |" in text
-    assert report.is_readme_current(readme) and not report.update_readme(readme)
+    assert readme_blocks.is_readme_current(readme) and not readme_blocks.update_readme(readme)
 
 
 def test_a_block_of_a_run_that_does_not_exist_is_refused(tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text("<!-- results:nothing -->\n<!-- /results:nothing -->\n")
     with pytest.raises(ValueError, match="results:nothing needs the records"):
-        report.update_readme(readme)
+        readme_blocks.update_readme(readme)
 
 
 def test_the_tables_in_our_readme_are_what_the_results_say():
     readme = paths.ROOT / "README.md"
     if not readme.is_file():
         pytest.skip("no README in this checkout")
-    assert report.is_readme_current(readme), "run: python -m leakage.report README.md"
+    assert readme_blocks.is_readme_current(readme), "run: python -m leakage.readme README.md"

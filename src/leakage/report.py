@@ -1,13 +1,7 @@
-"""Put the records of a run together: the table of claims, summary, index and README blocks.
+"""Put the records of a run together: the table of claims, summary and index."""
 
-`python -m leakage.report README.md` brings the result tables of the README up to date.
-"""
-
-import argparse
 import html
 import json
-import re
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -24,7 +18,6 @@ HEADINGS = {
     "spread": "over seeds",
     "collapsed": "collapsed runs",
 }
-BLOCK = re.compile(r"(<!-- results:([\w.-]+) -->\n).*?(<!-- /results:\2 -->)", re.DOTALL)
 PHANTOM_NOTE = (
     "Made from phantoms (drawn images with a known truth), not from patients or photographs."
 )
@@ -200,55 +193,3 @@ def _describe_notebook(folder):
         f"<h2>{name[:2]} {title}</h2><p>{' · '.join(links)}</p>"
         f'<div class="figures">{"".join(figures)}</div>'
     )
-
-
-def fill_blocks(text, results_dir):
-    """Fill every block `<!-- results:NAME -->` ... `<!-- /results:NAME -->` of a text.
-
-    Raises
-    ------
-    ValueError
-        If a block names a run that `results_dir` does not hold.
-    """
-
-    def fill(match):
-        run_dir = Path(results_dir) / match[2]
-        if not any(run_dir.glob("*/metrics.json")):
-            raise ValueError(
-                f"The block results:{match[2]} needs the records of a run of that name. "
-                f"Run it, or take the block out. Received: nothing in {run_dir}"
-            )
-        records = collect_records(run_dir)
-        table = format_markdown(make_claims_table(records))
-        notes = "".join(f"{note}\n\n" for note in list_notes(records))
-        return f"{match[1]}{notes}{table}{match[3]}"
-
-    return BLOCK.sub(fill, text)
-
-
-def update_readme(readme, results_dir=None):
-    """Bring the blocks of a README up to date; True if that changed something."""
-    readme = Path(readme)
-    old = readme.read_text(encoding="utf-8")
-    new = fill_blocks(old, results_dir or readme.absolute().parent / "results")
-    if new != old:
-        record.write_text(readme, new)
-    return new != old
-
-
-def is_readme_current(readme, results_dir=None):
-    """Whether every block shows what the results say."""
-    text = Path(readme).read_text(encoding="utf-8")
-    return text == fill_blocks(text, results_dir or Path(readme).absolute().parent / "results")
-
-
-def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m leakage.report", description=__doc__)
-    parser.add_argument("readme", nargs="?", default="README.md")
-    options = parser.parse_args(arguments)
-    changed = update_readme(options.readme)
-    sys.stdout.write(f"{options.readme}: {'updated' if changed else 'was up to date'}\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -5,7 +5,7 @@ in a notebook.
 """
 
 from leakage.figures.comparisons import draw_claims, draw_scores, draw_seed_dots
-from leakage.figures.curves import draw_confusion, draw_history, draw_roc
+from leakage.figures.curves import draw_confusion, draw_dose_response, draw_history, draw_roc
 from leakage.figures.images import draw_cam_grid, draw_image_grid
 from leakage.figures.style import COLORS, add_note, set_style
 
@@ -15,6 +15,7 @@ __all__ = [
     "draw_cam_grid",
     "draw_claims",
     "draw_confusion",
+    "draw_dose_response",
     "draw_history",
     "draw_image_grid",
     "draw_roc",

@@ -153,3 +153,38 @@ def draw_roc(
         alignment="left",
     )
     return ax
+
+
+def draw_dose_response(ax, frame, value, bounds, chance=None, ylabel=None):
+    """Draw a response against the dose of confounding, with its interval.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    frame : DataFrame
+        Column `dose` in [0, 1], and those named by `value` and `bounds`.
+    value : str
+        Column of the response.
+    bounds : tuple of str
+        Columns of the lower and upper end of its interval.
+    chance : float, optional
+        Where the response would lie by chance.
+    ylabel : str, optional
+        Name of the response, if not that of its column.
+
+    Returns
+    -------
+    Axes
+    """
+    frame = frame.sort_values("dose").astype({name: float for name in (value, *bounds)})
+    values = frame[value]
+    below, above = values - frame[bounds[0]], frame[bounds[1]] - values
+    ax.errorbar(frame["dose"], values, yerr=[below.clip(lower=0), above.clip(lower=0)],
+                color=style.OURS, marker="o", capsize=3, label="ours, 95 % interval")  # fmt: skip
+    if chance is not None:
+        ax.axhline(chance, color=style.CHANCE, linestyle=":", label=f"chance: {chance:.2f}")
+    ax.set(xlabel="confounding", ylabel=ylabel or value, xlim=(-0.05, 1.05))
+    ax.set_ylim(bottom=0)
+    ax.set_xticks(frame["dose"])
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1.01), ncols=2)
+    return ax

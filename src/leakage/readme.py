@@ -1,0 +1,65 @@
+"""Keep the result tables of the README what the results say.
+
+`python -m leakage.readme README.md` brings them up to date.
+"""
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+from leakage import record, report
+
+BLOCK = re.compile(r"(<!-- results:([\w.-]+) -->\n).*?(<!-- /results:\2 -->)", re.DOTALL)
+
+
+def fill_blocks(text, results_dir):
+    """Fill every block `<!-- results:NAME -->` ... `<!-- /results:NAME -->` of a text.
+
+    Raises
+    ------
+    ValueError
+        If a block names a run that `results_dir` does not hold.
+    """
+
+    def fill(match):
+        run_dir = Path(results_dir) / match[2]
+        if not any(run_dir.glob("*/metrics.json")):
+            raise ValueError(
+                f"The block results:{match[2]} needs the records of a run of that name. "
+                f"Run it, or take the block out. Received: nothing in {run_dir}"
+            )
+        records = report.collect_records(run_dir)
+        table = report.format_markdown(report.make_claims_table(records))
+        notes = "".join(f"{note}\n\n" for note in report.list_notes(records))
+        return f"{match[1]}{notes}{table}{match[3]}"
+
+    return BLOCK.sub(fill, text)
+
+
+def update_readme(readme, results_dir=None):
+    """Bring the blocks of a README up to date; True if that changed something."""
+    readme = Path(readme)
+    old = readme.read_text(encoding="utf-8")
+    new = fill_blocks(old, results_dir or readme.absolute().parent / "results")
+    if new != old:
+        record.write_text(readme, new)
+    return new != old
+
+
+def is_readme_current(readme, results_dir=None):
+    """Whether every block shows what the results say."""
+    text = Path(readme).read_text(encoding="utf-8")
+    return text == fill_blocks(text, results_dir or Path(readme).absolute().parent / "results")
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="python -m leakage.readme", description=__doc__)
+    parser.add_argument("readme", nargs="?", default="README.md")
+    options = parser.parse_args(arguments)
+    changed = update_readme(options.readme)
+    sys.stdout.write(f"{options.readme}: {'updated' if changed else 'was up to date'}\n")
+
+
+if __name__ == "__main__":
+    main()
