@@ -1,0 +1,193 @@
+"""L2 and L3.3: how far does a classifier come that never sees what should decide the label?
+
+Classifiers of the metadata and of the files never see a pixel; those of border, thumbnail and
+histogram see only what cannot show a disease, or hardly.
+"""
+
+import numpy as np
+import pandas as pd
+
+from leakage.audit import classifier
+from leakage.audit import rows as card_rows
+from leakage.audit.rows import Row
+
+MAX_VALUES = 20
+METADATA = ("source", "sex", "view", "background")
+# The gain of balanced accuracy over chance (0 chance, 1 perfect): a tenth is of no use to anyone,
+# three tenths carry a published accuracy of 0.75 half of the way from chance.
+WARN_GAIN, FAIL_GAIN = 0.15, 0.3
+# A thumbnail and a histogram may show the disease itself (large opacities are white at any size):
+# on phantoms with plain lesions and no confound they reach a gain of 0.70 and 0.60 (840 images).
+# So only more than that is an alarm, and never a failure.
+LEGITIMATE_GAIN = 0.75
+TITLES = {
+    "metadata_classifier": "Label predicted from metadata alone",
+    "file_classifier": "Label predicted from file properties alone",
+    "border_classifier": "Label predicted from the border alone",
+    "thumbnail_classifier": "Label predicted from 16x16 pixels",
+    "histogram_classifier": "Label predicted from the brightness histogram",
+}
+ACTIONS = {
+    "metadata_classifier": "Match the classes on these columns, or draw them from one population.",
+    "file_classifier": "Bring all files to one type, size and shape in the same way.",
+    "border_classifier": "Crop or mask the border for all classes alike, and test again.",
+    "thumbnail_classifier": "Compare the network's score with this one; test on another source.",
+    "histogram_classifier": "Equalise brightness for all classes alike; test on another source.",
+}
+SEEN = {
+    "thumbnail_classifier": "thumbnails",
+    "border_classifier": "borders",
+    "histogram_classifier": "histograms",
+}
+
+
+def check_shortcuts(table, context):
+    """L2 and L3.3: pixel-free classifiers, and those that see only what should not matter."""
+    images = context.images
+    everything = np.ones(len(images), dtype=bool)
+    rows = [
+        _check_features(context, "metadata_classifier", make_metadata(images), everything),
+        _check_features(context, "file_classifier", *make_file_features(images)),
+    ]
+    for check, field in SEEN.items():
+        if context.looks is None:
+            rows.append(_skip(check, "The images could not be read."))
+            continue
+        features, found = context.looks.select(images["image_id"], field)
+        rows.append(_check_features(context, check, features, found))
+    return rows
+
+
+def make_metadata(images):
+    """Turn what is known of the patients into numbers; that it is missing is known, too.
+
+    Returns
+    -------
+    ndarray of shape (n_images, n_features), dtype=float
+        One column a value of source, sex, view and background; age and date as numbers.
+    """
+    parts = []
+    for name in METADATA:
+        values = images[name].astype(object).where(images[name].notna(), "missing").astype(str)
+        parts.append(_encode(values))
+    for name in ("age_years", "date_days"):
+        numbers = images[name].astype("float64")
+        parts.append(numbers.fillna(numbers.median() if numbers.notna().any() else 0.0).to_numpy())
+        parts.append(numbers.isna().to_numpy(dtype=float))
+    return _stack(parts, len(images))
+
+
+def make_file_features(images):
+    """Turn what is known of the files into numbers.
+
+    Returns
+    -------
+    features : ndarray of shape (n_found, n_features), dtype=float
+        One column a file type; logarithms of width, height, aspect ratio and bytes.
+    found : ndarray of shape (n_images,), dtype=bool
+        Images of which all of it is known.
+    """
+    names = ["width_px", "height_px", "num_bytes"]
+    found = images[[*names, "file_format"]].notna().all(axis=1).to_numpy()
+    width, height, size = images.loc[found, names].astype("float64").to_numpy().T
+    logs = [np.log(np.maximum(part, 1)) for part in (width, height, width / height, size)]
+    parts = [_encode(images.loc[found, "file_format"].astype(str)), *logs]
+    return _stack(parts, int(found.sum())), found
+
+
+def _encode(values):
+    common = values.value_counts().index[:MAX_VALUES]
+    return np.array([(values == value).to_numpy(dtype=float) for value in sorted(common)]).T
+
+
+def _stack(parts, num_rows):
+    if not num_rows:
+        return np.zeros((0, 1))
+    return np.concatenate([np.reshape(part, (num_rows, -1)) for part in parts], axis=1)
+
+
+def _skip(check, reason):
+    return Row(
+        code=_get_code(check),
+        check=check,
+        title=TITLES[check],
+        status="not testable",
+        reason=reason,
+        question="Can the label be told without looking at the anatomy?",
+    )
+
+
+def _get_code(check):
+    return "L3.3" if check == "metadata_classifier" else "L2"
+
+
+def _check_features(context, check, features, found):
+    labels = context.images["label"]
+    usable = found & labels.notna().to_numpy()
+    features, labels = features[usable[found]], labels[usable].astype(str)
+    units = context.units[usable]
+    if not usable.any() and labels.empty and context.images["label"].notna().any():
+        return _skip(check, "Of no image is this known.")
+    if labels.nunique() < 2:
+        return _skip(check, "There are not two classes to tell apart.")
+    codes, names = pd.factorize(labels, sort=True)
+    patients, smallest = classifier.find_too_small(codes, units)
+    if patients < classifier.MIN_PATIENTS:
+        reason = (
+            f"Class {names[smallest]!r} has {patients} independent patients; "
+            f"{classifier.MIN_PATIENTS} are needed."
+        )
+        return _skip(check, reason)
+    if not (np.ptp(features, axis=0) > 0).any():
+        return Row(
+            code=_get_code(check),
+            check=check,
+            title=TITLES[check],
+            status="pass",
+            figure="the same for all images",
+            reason="There is nothing to learn from.",
+        )
+    score = classifier.score_features(
+        features, codes, units, context.num_permutations, context.seed
+    )
+    return _describe_score(check, score, len(names))
+
+
+def _describe_score(check, score, num_labels):
+    may_be_real = check in ("thumbnail_classifier", "histogram_classifier")
+    if may_be_real:
+        status = card_rows.judge_effect(score.gain, LEGITIMATE_GAIN, np.inf)
+    else:
+        status = card_rows.judge_effect(score.gain, WARN_GAIN, FAIL_GAIN)
+    figure = (
+        f"accuracy {score.accuracy:.3f} ({score.lower:.3f} to {score.upper:.3f}) where the largest "
+        f"class has {score.largest_share:.3f}; balanced {score.balanced:.3f}, chance "
+        f"{1 / num_labels:.3f}; n = {score.num_images}"
+    )
+    if status == "pass":
+        reason = (
+            "It comes no further than plain lesions alone would let it."
+            if may_be_real
+            else ("It comes hardly further than chance.")
+        )
+    elif may_be_real:
+        reason = (
+            "So much can be told without detail. Part of it may be the disease (large opacities "
+            "show at any size), so this is a warning and not a failure."
+        )
+    else:
+        reason = "The label can be told without looking at the anatomy: a network can do the same."
+    return Row(
+        code=_get_code(check),
+        check=check,
+        title=TITLES[check],
+        status=status,
+        figure=figure,
+        value=score.accuracy,
+        lower=score.lower,
+        upper=score.upper,
+        effect=score.gain,
+        p_value=score.p_value,
+        reason=reason,
+        action="" if status == "pass" else ACTIONS[check],
+    )

@@ -1,0 +1,182 @@
+"""The measures behind the rows, against independent implementations."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from leakage import audit
+from leakage.audit import classifier, looks, permutation, rows, training_record
+
+
+def test_cramers_v_agrees_with_scipy_up_to_bergsmas_correction():
+    rng = np.random.default_rng(0)
+    counts = rng.integers(5, 40, (3, 4))
+    n, (r, k) = counts.sum(), counts.shape
+    v = stats.contingency.association(counts, method="cramer")
+    phi = max(0.0, v**2 * min(r - 1, k - 1) - (k - 1) * (r - 1) / (n - 1))
+    smaller = min(r - (r - 1) ** 2 / (n - 1), k - (k - 1) ** 2 / (n - 1)) - 1
+    assert permutation.compute_cramers_v(counts) == pytest.approx(np.sqrt(phi / smaller))
+    assert permutation.compute_cramers_v(np.diag([30, 30])) == pytest.approx(1.0)
+    assert permutation.compute_cramers_v([[10, 10], [20, 20]]) == 0.0
+    assert permutation.compute_cramers_v([[10, 20], [0, 0]]) == 0.0
+
+
+def test_the_permutation_p_agrees_with_chi_squared_and_kruskal_wallis():
+    rng = np.random.default_rng(3)
+    codes, groups = rng.integers(0, 2, 200), np.arange(200)
+    values = np.where(rng.random(200) < 0.12, codes, rng.integers(0, 2, 200))
+    table = pd.crosstab(codes, values)
+    expected = stats.chi2_contingency(table, correction=False).pvalue
+    _, p_value = permutation.measure_association(codes, values, groups, 2000, 0)
+    assert p_value == pytest.approx(expected, abs=0.03)
+    numbers = rng.normal(size=200) + 0.2 * codes
+    expected = stats.kruskal(numbers[codes == 0], numbers[codes == 1]).pvalue
+    _, p_value = permutation.measure_rank_gap(codes, numbers, groups, 2000, 0)
+    assert p_value == pytest.approx(expected, abs=0.03)
+
+
+def test_labels_move_with_their_patients_and_within_their_blocks():
+    groups = np.repeat(np.arange(40), np.resize([1, 2, 3, 2], 40))
+    codes = (groups % 3 == 0).astype(int)
+    blocks = groups % 2
+    chunks = permutation.permute_labels(codes, groups, 150, 0, blocks)
+    permuted = np.concatenate(list(chunks))
+    assert permuted.shape == (150, len(codes)) and (permuted != codes).any(axis=1).all()
+    for group in range(40):
+        assert (np.ptp(permuted[:, groups == group], axis=1) == 0).all()
+    for block in (0, 1):
+        assert (permuted[:, blocks == block].sum(axis=1) == codes[blocks == block].sum()).all()
+
+
+def test_many_images_of_few_patients_are_not_taken_for_many():
+    # Twelve patients with 30 images each: the property is the patient's, and chance.
+    rng = np.random.default_rng(1)
+    p_by_patient, p_by_image = [], []
+    for seed in range(30):
+        groups = np.repeat(np.arange(12), 30)
+        codes = rng.permutation(np.arange(12) % 2)[groups]
+        values = rng.integers(0, 2, 12)[groups]
+        p_by_patient.append(permutation.measure_association(codes, values, groups, 199, seed)[1])
+        images = np.arange(len(groups))
+        p_by_image.append(permutation.measure_association(codes, values, images, 199, seed)[1])
+    assert np.mean(np.array(p_by_patient) <= 0.05) <= 0.15
+    assert np.mean(np.array(p_by_image) <= 0.05) >= 0.5
+
+
+def test_the_classifier_finds_what_is_there_and_its_p_is_uniform_where_nothing_is():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(60), 2)
+    codes = (np.arange(60) % 3)[groups]
+    features = rng.normal(size=(120, 30))
+    features[:, 4] += 3.0 * (codes == 1)
+    score = classifier.score_features(features, codes, groups, 199, 0)
+    assert score.p_value == 1 / 200 and score.gain > 0.25
+    assert score.lower <= score.accuracy <= score.upper
+    assert score.largest_share == pytest.approx(1 / 3)
+    p_values = []
+    for seed in range(40):  # patients are recognisable, but their labels are chance
+        features = rng.normal(size=(60, 10))[groups] + 0.1 * rng.normal(size=(120, 10))
+        shuffled = rng.permutation(np.arange(60) % 3)[groups]
+        p_values.append(classifier.score_features(features, shuffled, groups, 99, seed).p_value)
+    assert stats.kstest(p_values, "uniform").pvalue > 0.01
+    assert np.mean(np.array(p_values) <= 0.05) <= 0.15
+
+
+def test_whole_patients_are_sampled():
+    groups = np.repeat(np.arange(100), 3)
+    chosen = classifier.sample_groups(groups, 90, 0)
+    assert len(chosen) == 90 and len(set(groups[chosen])) == 30
+
+
+def make_row(status, p_value, **columns):
+    return audit.Row("L2", "x", "x", status, figure="f", p_value=p_value, **columns)
+
+
+def test_p_values_are_corrected_for_their_number_and_chance_findings_pass():
+    settled = rows.settle_rows(
+        [
+            make_row("fail", 0.001),
+            make_row("fail", 0.03),
+            make_row("warn", None),
+            make_row("pass", 0.5),
+        ]
+    )
+    assert [row.status for row in settled] == ["fail", "pass", "warn", "pass"]
+    assert settled[0].p_adjusted == pytest.approx(0.003)
+    assert settled[1].p_adjusted == pytest.approx(0.06) and "by chance" in settled[1].reason
+    assert "corrected for 3 tests" in settled[0].figure and settled[2].figure == "f"
+
+
+def test_a_row_of_an_unknown_status_is_refused():
+    with pytest.raises(ValueError, match="status of .* Received: status='good'"):
+        make_row("good", None)
+
+
+def test_a_letter_in_the_corner_shows_in_the_border_and_the_middle_does_not():
+    image = np.full((160, 160), 50, np.uint8)
+    plain = looks.measure_border(image)
+    image[40:120, 40:120] = 255
+    np.testing.assert_array_equal(looks.measure_border(image), plain)
+    image[5:12, 5:12] = 255
+    assert (looks.measure_border(image) != plain).sum() == 3  # mean, deviation, maximum of one
+
+
+def test_the_statistics_of_a_record_agree_with_numpy(tmp_path):
+    import cv2
+
+    rng = np.random.default_rng(0)
+    paths = []
+    for number in range(3):
+        paths.append(tmp_path / f"{number}.png")
+        cv2.imwrite(str(paths[-1]), rng.integers(0, 255, (20, 20), dtype=np.uint8))
+    values = np.stack([cv2.imread(str(path)) for path in paths]) / 127.5 - 1
+    table = pd.DataFrame({"path": paths, "sha256": list("abc")})
+    found = audit.make_record(table, value_range=(-1, 1))["fitted_statistics"]
+    assert found["mean"] == pytest.approx(values.mean(), abs=1e-6)
+    assert found["std"] == pytest.approx(values.std(), abs=1e-6)
+    assert found["fitted_on"] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("text", ["no json", "[1]", '{"mean": 1}'])
+def test_a_file_that_is_no_training_record_is_refused(tmp_path, text):
+    path = tmp_path / "record.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match="training record"):
+        training_record.read_record(path)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "patient"),
+    [
+        ("nih", "x/00000013_005.png", "00000013"),
+        ("kermany", "a/person12_virus_3.jpeg", "person12"),
+        ("kermany", "a/NORMAL2-IM-0012-0001.jpeg", "NORMAL2-IM-0012"),
+        (r"case(\d+)", "case7-b.png", "7"),
+    ],
+)
+def test_patients_are_read_from_file_names_and_marked_as_inferred(pattern, path, patient):
+    table = pd.DataFrame({"path": [path, "other.png"], "image_id": ["a", "b"]})
+    found = audit.infer_patients(table.assign(patient_id=np.nan), pattern)
+    assert found["patient_id"].iloc[0] == patient and pd.isna(found["patient_id"].iloc[1])
+    assert found.attrs["patient_id_inferred"]
+
+
+@pytest.mark.parametrize("pattern", ["(", "nothing", r"x(\d+)"])
+def test_a_pattern_that_finds_no_patient_is_refused(pattern):
+    table = pd.DataFrame({"path": ["a.png"], "image_id": ["a"], "patient_id": [np.nan]})
+    with pytest.raises(ValueError, match="pattern of patients"):
+        audit.infer_patients(table, pattern)
+
+
+def test_copies_join_patients_into_one_independent_unit():
+    images = pd.DataFrame(
+        {
+            "image_id": list("abcde"),
+            "patient_id": ["p", "p", "q", "r", "s"],
+            "sha256": ["1", "2", "3", "3", None],
+        }
+    )
+    pairs = pd.DataFrame({"image_id_a": ["b"], "image_id_b": ["e"]})
+    units = audit.join_units(images, pairs)
+    assert units[0] == units[1] == units[4] and units[2] == units[3] != units[0]

@@ -1,0 +1,216 @@
+"""`python -m leakage.audit` on what people have."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import planted
+import pytest
+
+from leakage import audit, paths
+from leakage.audit import __main__ as command
+
+
+@pytest.fixture(autouse=True)
+def no_search(monkeypatch):
+    """Leave the search for near-duplicates to its own tests."""
+    module = type(sys)("leakage.audit.duplicates")
+    module.find_duplicates = planted.find_same_files
+    monkeypatch.setitem(sys.modules, "leakage.audit.duplicates", module)
+    monkeypatch.setattr(audit, "duplicates", module, raising=False)
+
+
+def write_image(path, seed, dtype=np.uint8):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    values = np.random.default_rng(seed).integers(0, np.iinfo(dtype).max, (24, 30), dtype=dtype)
+    path.write_bytes(cv2.imencode(path.suffix, values)[1].tobytes())
+
+
+def make_folder(root, splits=("train", "val", "test"), labels=("cat", "dog"), num_images=12):
+    seed = 0
+    for split in splits:
+        for label in labels:
+            for number in range(num_images):
+                seed += 1
+                write_image(root / split / label / f"{split.strip('.')}_{label}_{number}.png", seed)
+    return root
+
+
+def run(*arguments):
+    return command.main([*map(str, arguments), "--permutations", "99"])
+
+
+def read_rows(out):
+    content = json.loads((out / "report_card.json").read_text())
+    return {row["check"]: row for row in content["rows"]}, content["about"]
+
+
+def test_a_clean_folder_gives_exit_code_0_and_is_not_touched(tmp_path, capsys):
+    root = make_folder(tmp_path / "images")
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
+    assert run(root, "--out", tmp_path / "card") == 0
+    assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
+    rows, about = read_rows(tmp_path / "card")
+    assert about["splits"] == {"test": 24, "train": 24, "val": 24}
+    assert rows["patient_across_splits"]["status"] == "not testable"
+    assert "Report card:" in capsys.readouterr().out
+
+
+def test_a_leak_gives_exit_code_1_and_names_the_images(tmp_path):
+    root = make_folder(tmp_path / "images")
+    content = (root / "train" / "cat" / "train_cat_3.png").read_bytes()
+    (root / "test" / "cat" / "new name.png").write_bytes(content)
+    assert run(root, "--out", tmp_path / "card") == 1
+    rows, _ = read_rows(tmp_path / "card")
+    assert rows["duplicates_across_splits"]["images"] == ["test/cat/new name.png"]
+
+
+def test_patients_are_found_by_a_pattern_of_file_names(tmp_path):
+    root = make_folder(tmp_path / "images")
+    for split in ("train", "test"):
+        write_image(root / split / "cat" / f"person7_{split}.png", split == "test")
+    assert run(root, "--out", tmp_path / "card", "--pattern", r"(person\d+|_cat_\d+|_dog_\d+)") == 1
+    rows, _ = read_rows(tmp_path / "card")
+    assert "inferred" in rows["patient_across_splits"]["figure"]
+    assert "test/cat/person7_test.png" in rows["patient_across_splits"]["images"]
+
+
+@pytest.mark.parametrize(
+    ("splits", "labels", "code", "check", "status"),
+    [
+        (("train", "test"), ("one",), 0, "border_classifier", "not testable"),
+        (("train",), ("a", "b"), 1, "test_set", "fail"),
+        ((".",), ("a", "b"), 0, "test_set", "not testable"),
+        (("Training", "Validation", "Testing"), ("a", "b"), 0, "test_set", "warn"),
+    ],
+    ids=["one class", "one split", "no split", "other names"],
+)
+def test_an_unusual_folder_works_or_says_what_is_missing(
+    tmp_path, splits, labels, code, check, status
+):
+    root = make_folder(tmp_path / "images", splits, labels)
+    assert run(root, "--out", tmp_path / "card") == code
+    rows, _ = read_rows(tmp_path / "card")
+    assert rows[check]["status"] == status and rows[check]["reason"]
+
+
+def test_unreadable_16_bit_and_mixed_files_are_read_or_named(tmp_path, capsys):
+    root = make_folder(tmp_path / "images")
+    write_image(root / "train" / "cat" / "Ünï cödé 16.png", 500, np.uint16)
+    write_image(root / "train" / "cat" / "UPPER.JPG", 501)
+    whole = (root / "train" / "cat" / "train_cat_0.png").read_bytes()
+    (root / "train" / "dog" / "half.png").write_bytes(whole[: len(whole) // 2])
+    (root / "test" / "dog" / "text.png").write_text("no image")
+    (root / "notes.txt").write_text("not an image")
+    assert run(root, "--out", tmp_path / "card") == 0
+    _, about = read_rows(tmp_path / "card")
+    assert about["num_images"] == 74
+    names = {one["image_id"] for one in about["unreadable"]}
+    assert names == {"train/dog/half.png", "test/dog/text.png"}
+    assert "cannot be read: train/dog/half.png" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["missing"], ["empty"], ["list.csv"], ["empty.csv"]])
+def test_wrong_usage_gives_exit_code_2_and_says_why(tmp_path, capsys, arguments, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "list.csv").write_text("name,label\na,b\n")
+    (tmp_path / "empty.csv").write_text("path,label,split\n")
+    assert run(*arguments) == 2
+    assert "Received:" in capsys.readouterr().err and not (tmp_path / "report_card").exists()
+
+
+@pytest.mark.parametrize("out", ["images", "images/train/card", None])
+def test_nothing_is_written_into_the_audited_folder(tmp_path, capsys, monkeypatch, out):
+    root = make_folder(tmp_path / "images", num_images=2)
+    monkeypatch.chdir(root if out is None else tmp_path)
+    before = sorted(root.rglob("*"))
+    assert run(root, *(["--out", out] if out else [])) == 2
+    assert "choose one with --out" in capsys.readouterr().err
+    assert sorted(root.rglob("*")) == before
+
+
+def test_a_cache_inside_the_audited_folder_is_not_used(tmp_path, monkeypatch):
+    root = make_folder(tmp_path / "images", num_images=2)
+    monkeypatch.setenv("LEAKAGE_CACHE_DIR", str(root / "cache"))
+    before = sorted(root.rglob("*"))
+    assert run(root, "--out", tmp_path / "card") == 0
+    assert sorted(root.rglob("*")) == before
+
+
+def test_a_csv_is_read_with_other_names_of_columns_and_a_group(tmp_path):
+    root = make_folder(tmp_path / "images", num_images=3)
+    files = sorted(path.relative_to(tmp_path) for path in root.rglob("*.png"))
+    table = pd.DataFrame({"File Name": files, "Class": [path.parts[2] for path in files]})
+    table["set"] = [path.parts[1] for path in files]
+    table["device"] = "same"
+    table.to_csv(tmp_path / "list.csv", index=False, sep=";")
+    assert run(tmp_path / "list.csv", "--out", tmp_path / "card", "--group", "device") == 1
+    rows, about = read_rows(tmp_path / "card")
+    assert rows["device_across_splits"]["status"] == "fail" and about["labels"] == ["cat", "dog"]
+    assert run(tmp_path / "list.csv", "--out", tmp_path / "card", "--group", "scanner") == 2
+
+
+def test_a_record_is_read_and_checked(tmp_path):
+    root = make_folder(tmp_path / "images", num_images=3)
+    record = tmp_path / "record.json"
+    record.write_text(json.dumps({"selection": {"on": "test", "metric": "accuracy"}}))
+    assert run(root, "--out", tmp_path / "card", "--record", record) == 1
+    record.write_text("{}")
+    assert run(root, "--out", tmp_path / "card", "--record", record) == 2
+
+
+def test_a_csv_of_50000_paths_says_that_nothing_could_be_checked(tmp_path, capsys):
+    path = tmp_path / "list.csv"
+    names = "\n".join(f"images/{number:05d}.png" for number in range(50_000))
+    path.write_text(f"path\n{names}\n")
+    assert run(path, "--out", tmp_path / "card") == 2
+    assert "nothing could be checked" in capsys.readouterr().err
+    _, about = read_rows(tmp_path / "card")
+    assert about["num_images"] == about["num_unreadable"] == 50_000
+    assert (tmp_path / "card" / "report_card.json").stat().st_size < 200_000
+
+
+def test_a_csv_of_50000_paths_with_labels_and_splits_is_audited_by_its_columns(tmp_path):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"path": [f"images/p{n // 3}_{n}.png" for n in range(50_000)]})
+    table["label"] = rng.choice(["a", "b"], len(table))
+    table["split"] = rng.choice(["train", "test"], len(table))
+    table["view"] = rng.choice(["AP", "PA"], len(table))
+    table.to_csv(tmp_path / "list.csv", index=False)
+    arguments = [tmp_path / "list.csv", "--out", tmp_path / "card", "--pattern", r"(p\d+)_"]
+    assert run(*arguments) == 1
+    rows, _ = read_rows(tmp_path / "card")
+    assert rows["patient_across_splits"]["num_images"] > 10_000
+    assert rows["view"]["status"] == "pass" and rows["view"]["p_value"] is not None
+
+
+def test_the_command_does_not_import_tensorflow(tmp_path):
+    code = (
+        "import sys; from leakage import audit; from leakage.audit import __main__;"
+        "print(sorted({'tensorflow', 'keras'} & set(sys.modules)))"
+    )
+    environment = os.environ | {"PYTHONPATH": str(paths.ROOT / "src")}
+    result = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"
+
+
+def test_the_command_runs_as_a_module_from_another_folder(tmp_path):
+    environment = os.environ | {"PYTHONPATH": str(paths.ROOT / "src")}
+    result = subprocess.run(
+        [sys.executable, "-m", "leakage.audit", "nothing"],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2 and "There is nothing to audit" in result.stderr
+    assert list(Path(tmp_path).iterdir()) == []

@@ -1,0 +1,265 @@
+"""Duplicates: planted copies are found, different patients are not, and nothing explodes."""
+
+import os
+import shutil
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from leakage import images, phantoms, tables
+from leakage.audit import calibrate, candidates, duplicates, fingerprints, hashes, registration
+
+
+def write_image(path, image):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), image)
+    return str(path)
+
+
+def make_table(paths, splits="train"):
+    names = [os.path.basename(path) for path in paths]
+    return pd.DataFrame({"image_id": names, "path": paths, "split": splits, "label": "normal"})
+
+
+@pytest.fixture(scope="module")
+def phantom_dir(tmp_path_factory):
+    """Twenty-four chest phantoms of different patients, as PNG."""
+    folder = tmp_path_factory.mktemp("phantoms")
+    plan = phantoms.plan_chest({"covid": 20, "normal": 20, "pneumonia": 20}, seed=11)
+    plan = plan.drop_duplicates("patient_id").head(24)
+    for row in plan.to_dict("records"):
+        write_image(folder / f"{row['image_id']}.png", phantoms.draw_chest(row)[0])
+    return folder
+
+
+@pytest.fixture
+def originals(phantom_dir):
+    return sorted(str(path) for path in phantom_dir.iterdir())
+
+
+def read_gray(path):
+    return cv2.cvtColor(images.decode_image(path), cv2.COLOR_RGB2GRAY)
+
+
+def plant(image, how):
+    rng = np.random.default_rng(5)
+    rgb = np.repeat(image[..., np.newaxis], 3, axis=2)
+    return np.ascontiguousarray(calibrate.COPIES[how](rgb, rng)[..., 0])
+
+
+@pytest.mark.parametrize("how", list(calibrate.COPIES))
+def test_a_planted_copy_is_found_and_no_other_pair(originals, tmp_path, how):
+    copies = [
+        write_image(tmp_path / f"copy_{number}.png", plant(read_gray(originals[number]), how))
+        for number in (0, 7, 15)
+    ]
+    table = make_table(originals + copies, ["train"] * len(originals) + ["test"] * 3)
+    found = duplicates.find_duplicates(table)
+    names = [os.path.basename(originals[number]) for number in (0, 7, 15)]
+    expected = {frozenset(pair) for pair in zip(names, table["image_id"][-3:], strict=True)}
+    assert {frozenset(pair) for pair in zip(found.image_id_a, found.image_id_b, strict=True)} == (
+        expected
+    )
+    kind = "mirror" if how in calibrate.MIRRORED else "near"
+    assert set(found["kind"]) <= {kind, "pixels"}  # a re-encoding may change no pixel
+    assert set(found["split_a"]) | set(found["split_b"]) == {"train", "test"}
+    assert (found["correlation"] >= duplicates.MIN_CORRELATION).all()
+    assert found.attrs["notes"] == []
+
+
+def test_different_patients_are_no_duplicates_and_the_columns_are_there(originals):
+    found = duplicates.find_duplicates(make_table(originals))
+    assert list(found.columns) == list(duplicates.COLUMNS)
+    assert len(found) == 0
+    assert found.attrs["num_images"] == len(originals)
+
+
+def test_equal_bytes_equal_pixels_and_repeated_rows_are_told_apart(originals, tmp_path):
+    copy = shutil.copy(originals[0], tmp_path / "same_bytes.png")
+    other = tmp_path / "same_pixels.bmp"
+    write_image(other, read_gray(originals[0]))
+    table = make_table([originals[0], str(copy), str(other), originals[1], originals[1]])
+    table.loc[4, "split"] = "test"
+    found = duplicates.find_duplicates(table)
+    kinds = {
+        (row.row_a, row.row_b) if row.row_a < row.row_b else (row.row_b, row.row_a): row.kind
+        for row in found.itertuples()
+    }
+    assert kinds == {(0, 1): "file", (0, 2): "pixels", (1, 2): "pixels", (3, 4): "file"}
+    repeated = found[found["image_id_a"] == found["image_id_b"]].iloc[0]
+    assert {repeated["split_a"], repeated["split_b"]} == {"train", "test"}
+
+
+def test_the_order_of_rows_and_missing_columns_change_nothing(originals, tmp_path):
+    copy = write_image(tmp_path / "copy.jpg", plant(read_gray(originals[3]), "gamma 0.8"))
+    table = make_table([*originals[:8], copy])[["image_id", "path"]]
+    found = duplicates.find_duplicates(table)
+    turned = duplicates.find_duplicates(table.iloc[::-1].reset_index(drop=True), num_jobs=1)
+    names = ["image_id_a", "image_id_b", "kind", "distance", "correlation"]
+    assert len(found) == 1 and found["split_a"].isna().all()
+    pd.testing.assert_frame_equal(found[names], turned[names])
+
+
+def test_unreadable_and_missing_files_are_listed_and_nothing_is_written(originals, tmp_path):
+    folder = tmp_path / "data"
+    for name in originals[:2]:
+        folder.mkdir(exist_ok=True)
+        shutil.copy(name, folder)
+    (folder / "half.png").write_bytes(open(originals[2], "rb").read()[:2000])
+    (folder / "half_again.png").write_bytes(open(originals[2], "rb").read()[:2000])
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    table = make_table([*sorted(map(str, before)), str(folder / "gone.png")])
+    found = duplicates.find_duplicates(table)
+    assert {os.path.basename(item["path"]) for item in found.attrs["unreadable"]} == {
+        *("half.png", "half_again.png", "gone.png")
+    }
+    assert found["kind"].tolist() == ["file"]  # bytes can be equal even if they are no image
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+
+def test_an_empty_table_has_no_duplicates():
+    found = duplicates.find_duplicates(pd.DataFrame({"image_id": [], "path": []}))
+    assert len(found) == 0 and list(found.columns) == list(duplicates.COLUMNS)
+
+
+def test_images_of_one_colour_are_compared_by_pixels_alone_and_a_note_says_so(tmp_path):
+    paths = [
+        write_image(tmp_path / f"{level}.png", np.full((60, 50), level, np.uint8))
+        for level in (0, 0, 90, 255)
+    ]
+    found = duplicates.find_duplicates(make_table(paths))
+    assert len(found) == 1 and found["image_id_a"][0] == found["image_id_b"][0] == "0.png"
+    assert "3 images of one colour" in found.attrs["notes"][0]
+
+
+def test_a_large_group_of_copies_is_capped_with_a_note_and_hides_no_split(originals, tmp_path):
+    paths = [str(shutil.copy(originals[0], tmp_path / f"{n:02d}.png")) for n in range(40)]
+    splits = ["train"] * 30 + ["val"] * 5 + ["test"] * 5
+    found = duplicates.find_duplicates(make_table(paths, splits))
+    assert len(found) < 40 * 39 // 2
+    assert f"{40 * 39 // 2 - len(found)} further pairs" in found.attrs["notes"][0]
+    across = found[found["split_a"] != found["split_b"]]
+    leaked = {*across["image_id_a"], *across["image_id_b"]}
+    assert {f"{number:02d}.png" for number in range(30, 40)} <= leaked
+
+
+def test_a_crowd_of_similar_images_is_capped_by_split_with_a_note(originals, tmp_path, monkeypatch):
+    monkeypatch.setattr(candidates, "MAX_PARTNERS", 3)
+    image = read_gray(originals[0])
+    paths = [
+        write_image(tmp_path / f"{number:02d}.png", calibrate._brighten(image, number))
+        for number in range(12)
+    ]
+    found = duplicates.find_duplicates(make_table(paths, ["train"] * 11 + ["test"]))
+    assert len(found) < 66 and any("within crowds" in note for note in found.attrs["notes"])
+    across = found[found["split_a"] != found["split_b"]]
+    assert "11.png" in {*across["image_id_a"], *across["image_id_b"]}
+
+
+def test_a_search_that_stops_early_says_so(originals, tmp_path):
+    copy = write_image(tmp_path / "copy.png", plant(read_gray(originals[0]), "gamma 0.8"))
+    found = duplicates.find_duplicates(make_table([*originals, copy]), max_candidates=1)
+    assert any("stopped after" in note for note in found.attrs["notes"])
+
+
+def test_a_table_without_paths_and_a_senseless_threshold_are_refused(originals):
+    with pytest.raises(ValueError, match=r"lacks \['path'\].*Received"):
+        duplicates.find_duplicates(pd.DataFrame({"image_id": ["a"]}))
+    with pytest.raises(ValueError, match="radius=64"):
+        duplicates.find_duplicates(make_table(originals[:1]), radius=64)
+
+
+# ---- the search of hashes
+
+
+def search_by_brute_force(found, queries, radius):
+    distances = np.bitwise_count(queries[:, np.newaxis] ^ found)
+    return {(i, j, int(distances[i, j])) for i, j in np.argwhere(distances <= radius).tolist()}
+
+
+@pytest.mark.parametrize("radius", [0, 1, 2, 3, 7, 10, 12, 20])
+def test_the_search_finds_exactly_what_comparing_all_with_all_finds(radius):
+    rng = np.random.default_rng(radius)
+    centres = rng.integers(0, 2**63, 12, dtype=np.uint64)
+    bits = rng.random((900, 64)) < 0.12
+    flips = np.packbits(bits, axis=1).view(">u8").ravel().astype(np.uint64)
+    found = centres[rng.integers(12, size=900)] ^ flips
+    found[:40] = found[0]  # a crowd of equal hashes
+    queries = np.concatenate([found[:300], ~found[:50], centres, found[:1]])
+    chunks = list(hashes.search_hashes(found, queries, radius))
+    pairs = [(int(i), int(j), int(d)) for chunk in chunks for i, j, d in zip(*chunk, strict=True)]
+    assert len(pairs) == len(set(pairs))
+    assert set(pairs) == search_by_brute_force(found, queries, radius)
+
+
+def test_the_search_hands_over_pairs_in_bounded_chunks(monkeypatch):
+    monkeypatch.setattr(hashes, "CHUNK_SIZE", 1000)
+    monkeypatch.setattr(hashes, "BLOCK_SIZE", 2000)
+    equal = np.full(300, 7, dtype=np.uint64)
+    sizes = [len(chunk[0]) for chunk in hashes.search_hashes(equal, equal, 10)]
+    assert sum(sizes) == 300 * 300 and max(sizes) <= 3000
+
+
+def test_an_empty_search_finds_nothing_and_wrong_hashes_are_refused():
+    none = np.zeros(0, dtype=np.uint64)
+    assert list(hashes.search_hashes(none, none, 10)) == []
+    with pytest.raises(ValueError, match="dtype int64"):
+        list(hashes.search_hashes(np.arange(3), none, 10))
+
+
+def test_the_first_query_is_the_hash_of_imagehash_and_mirroring_swaps_the_views(originals):
+    import imagehash
+    from PIL import Image
+
+    image = images.decode_image(originals[0])
+    queries = fingerprints.compute_fingerprint(image)[1]
+    gray = images.resize_image(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), 128)
+    assert int(str(imagehash.phash(Image.fromarray(gray))), 16) == int(queries[0])
+    mirrored = fingerprints.compute_fingerprint(np.ascontiguousarray(image[:, ::-1]))[1]
+    num_views = len(fingerprints.VIEWS)
+    assert np.bitwise_count(mirrored[0] ^ queries[num_views]) <= 2
+
+
+def test_registration_refuses_a_turned_or_shifted_picture(originals):
+    thumbnail = fingerprints.compute_fingerprint(images.decode_image(originals[0]))[2]
+    assert registration.register_pair(thumbnail, 0, thumbnail) > 0.999
+    for angle, shift in ((3.0, 0), (0.0, 6)):
+        matrix = cv2.getRotationMatrix2D((63.5, 63.5), angle, 1.0)
+        matrix[:, 2] += shift
+        moved = cv2.warpAffine(thumbnail, matrix, (128, 128), borderMode=cv2.BORDER_REFLECT)
+        assert registration.register_pair(thumbnail, 0, moved) == 0.0
+
+
+# ---- real data
+
+
+@pytest.mark.shared
+def test_the_ten_identical_pairs_of_wolves_and_huskies_are_found(shared_dir):
+    table = tables.READERS["wolf_husky"](shared_dir / "data")
+    found = duplicates.find_duplicates(table)
+    assert len(found) == 10 and set(found["kind"]) == {"file"}
+    across = found[found["split_a"] != found["split_b"]]
+    pairs = {
+        frozenset(os.path.basename(path) for path in pair)
+        for pair in zip(across["path_a"], across["path_b"], strict=True)
+    }
+    assert pairs == {
+        frozenset({"wolf_4.jpeg", "wolf_31.jpeg"}),
+        frozenset({"wolf_6.jpeg", "wolf_35.jpeg"}),
+    }
+
+
+@pytest.mark.shared
+def test_copies_of_real_x_rays_are_found_and_different_patients_are_not(shared_dir):
+    pools = [tables.READERS[source](shared_dir / "data") for source in calibrate.SOURCES]
+    table = tables.concatenate_tables(
+        [pool.drop_duplicates("patient_id").iloc[::25].head(20) for pool in pools]
+    )
+    recall = calibrate.measure_recall([images.decode_image(path) for path in table["path"]])
+    assert recall["n"].min() >= 30
+    assert (recall["recall"] >= 0.95).all(), recall
+    false_pairs = calibrate.count_false_pairs(table)
+    assert false_pairs["num_false"] == 0
+    assert "| JPEG quality 50 |" in calibrate.format_calibration(recall, false_pairs)

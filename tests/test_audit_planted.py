@@ -1,0 +1,254 @@
+"""Each kind of leak, planted in clean phantoms, is found; the same phantoms without it are not."""
+
+import numpy as np
+import pandas as pd
+import planted
+import pytest
+
+from leakage import audit, tables
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory):
+    return planted.make_clean(tmp_path_factory.mktemp("phantoms"), seed=1)
+
+
+@pytest.fixture(scope="module")
+def looks(clean):
+    return audit.measure_looks(clean)
+
+
+def run(table, looks=None, **options):
+    pairs = planted.find_same_files(table)
+    return audit.audit_split(table, pairs=pairs, looks=looks, **options)
+
+
+def test_the_clean_phantoms_raise_nothing_and_every_code_has_a_row(clean, looks):
+    card = run(clean, looks)
+    assert [row.check for row in card.rows if row.status in ("warn", "fail")] == []
+    assert {row.code for row in card.rows} == set(audit.CODES)
+    untested = {row.check for row in card.rows if row.status == "not testable"}
+    assert untested == {"preprocessing", "selection", "background"}
+    assert all(row.reason for row in card.rows)
+
+
+def plant_shared_patient(table):
+    donor = table[(table["split"] == "train") & (table["label"] == "normal")].iloc[0]
+    chosen = table.index[(table["split"] == "test") & (table["label"] == "normal")][:2]
+    table.loc[chosen, "patient_id"] = donor["patient_id"]
+    return set(table.loc[chosen, "image_id"])
+
+
+def test_a_patient_in_training_and_test_is_found_by_name_of_the_images(clean, looks):
+    table = clean.copy()
+    images = plant_shared_patient(table)
+    row = run(table, looks).get_row("patient_across_splits")
+    assert row.status == "fail" and row.code == "L3.2"
+    assert set(row.images) == images and row.num_images == 2
+    assert row.lower < row.value == 2 / (table["split"] == "test").sum() < row.upper
+
+
+def test_a_patient_is_found_under_another_image_name_too(clean):
+    # The training image of a patient comes back in the test set, cut and under a new name.
+    test = clean[(clean["split"] == "train") & (clean["label"] == "normal")].head(1).copy()
+    test = test.assign(image_id="renamed", split="test", sha256="another")
+    card = run(pd.concat([clean, test], ignore_index=True))
+    row = card.get_row("patient_across_splits")
+    assert row.status == "fail" and row.images == ("renamed",)
+
+
+def test_a_patient_under_two_labels_is_a_warning(clean, looks):
+    table = clean.copy()
+    train = table[table["split"] == "train"].drop_duplicates("label")
+    table.loc[train.index, "patient_id"] = "one"
+    row = run(table, looks).get_row("patient_across_labels")
+    assert row.status == "warn" and set(row.images) >= set(train["image_id"])
+
+
+def test_a_shared_group_is_found_in_its_own_column(clean, looks):
+    devices = clean["split"].to_numpy(dtype=object, copy=True)
+    card = run(clean.assign(device=devices), looks, group="device")
+    assert card.get_row("device_across_splits").status == "pass"
+    devices[np.flatnonzero(devices == "test")[0]] = "train"
+    card = run(clean.assign(device=devices), looks, group="device")
+    assert card.get_row("device_across_splits").status == "fail"
+
+
+@pytest.mark.parametrize(
+    ("column", "value_if_covid", "value_else", "check", "code"),
+    [
+        ("source", "hospital A", "hospital B", "source", "L3.3"),
+        ("view", "PA", "AP", "view", "L3.3"),
+        ("sex", "M", "F", "sex", "L3.3"),
+        ("background", "white", "grass", "background", "L2"),
+        ("date", "2020-03-01", "2015-03-01", "date_gap", "L3.1"),
+    ],
+)
+def test_a_property_that_follows_the_label_is_found(
+    clean, looks, column, value_if_covid, value_else, check, code
+):
+    # In nine of ten images only: a confound need not be perfect.
+    follows = (clean["label"] == "covid") ^ (np.arange(len(clean)) % 10 == 0)
+    table = clean.assign(**{column: np.where(follows, value_if_covid, value_else)})
+    card = run(table, looks)
+    row = card.get_row(check)
+    assert row.status == "fail" and row.code == code and row.p_adjusted <= 0.05
+    assert row.action and row.effect > 0.5
+    assert card.get_row("metadata_classifier").status == "fail"
+
+
+def test_an_age_gap_is_found_as_a_number_and_as_children_against_adults(clean, looks):
+    rng = np.random.default_rng(0)
+    adult = clean["label"] == "covid"
+    ages = np.where(adult, rng.integers(30, 80, len(clean)), rng.integers(1, 6, len(clean)))
+    card = run(clean.assign(age_years=ages.astype(float)), looks)
+    assert card.get_row("age_gap").status == "fail" and card.get_row("age_gap").value > 25
+    row = card.get_row("age_group")
+    assert row.status == "fail" and row.value > 0.9 and "covid 100% adult" in row.figure
+
+
+def test_a_few_children_among_adults_are_named(clean, looks):
+    ages = pd.Series(50.0, index=clean.index)
+    ages.iloc[:3] = 12.0
+    row = run(clean.assign(age_years=ages), looks).get_row("under_18")
+    assert row.status == "warn" and set(row.images) == set(clean["image_id"].iloc[:3])
+
+
+@pytest.mark.parametrize(
+    ("change", "check"),
+    [
+        (planted.add_letter, "border_classifier"),
+        (planted.add_frame, "border_classifier"),
+        (planted.shrink, "size_class"),
+        (planted.shrink, "file_classifier"),
+    ],
+    ids=["letter", "border", "size", "size by classifier"],
+)
+def test_a_mark_in_the_images_of_one_class_is_found(clean, tmp_path, change, check):
+    table = planted.rewrite_images(clean, tmp_path / "images", change)
+    row = run(table).get_row(check)
+    assert row.status == "fail" and row.code == "L2" and row.p_adjusted <= 0.05
+    if row.lower is not None:
+        assert row.lower <= row.value <= row.upper and row.lower > 0.34
+
+
+def test_a_file_type_that_follows_the_label_is_found(clean, looks, tmp_path):
+    def get_suffix(row):
+        return ".png" if row["label"] == "covid" else ".jpeg"
+
+    table = planted.rewrite_images(clean, tmp_path / "i", lambda image, row: image, get_suffix)
+    card = run(table, looks)
+    assert card.get_row("file_format").status == "fail"
+    assert card.get_row("file_classifier").status == "fail"
+
+
+def test_values_known_for_one_class_only_are_a_warning_that_says_so(clean, looks):
+    table = clean.assign(view=clean["view"].where(clean["label"] == "covid"))
+    row = run(table, looks).get_row("view")
+    assert row.status == "warn" and "known for one class and not for another" in row.reason
+
+
+def test_a_copied_file_in_the_test_set_is_found_with_both_names(clean, looks):
+    twin = clean[clean["split"] == "train"].head(1).assign(image_id="twin", split="test")
+    card = run(pd.concat([clean, twin], ignore_index=True), looks)
+    row = card.get_row("duplicates_across_splits")
+    assert row.status == "fail" and row.images == ("twin",)
+    link = card.links[card.links["split_a"] != card.links["split_b"]].iloc[0]
+    assert {link["image_id_a"], link["image_id_b"]} == {"twin", clean.loc[clean["split"] == "train",
+                                                        "image_id"].iloc[0]}  # fmt: skip
+
+
+def test_a_draw_with_replacement_is_found(clean, looks):
+    again = clean[clean["split"] == "train"].head(3)
+    table = pd.concat([clean, again, again.assign(split="test")], ignore_index=True)
+    card = run(table, looks)
+    row = card.get_row("duplicates_across_splits")
+    assert row.status == "fail" and set(row.images) == set(again["image_id"])
+    assert card.get_row("duplicates_within_split").value == 3
+
+
+def test_the_same_picture_under_two_labels_is_a_warning(clean, looks):
+    one = clean[(clean["split"] == "train") & (clean["label"] == "covid")].head(1)
+    twin = one.assign(image_id="twin", label="normal")
+    card = run(pd.concat([clean, twin], ignore_index=True), looks)
+    assert card.get_row("duplicates_across_labels").status == "warn"
+
+
+def test_a_test_set_from_before_training_is_a_warning(clean, looks):
+    dates = np.where(clean["split"] == "test", "2010-01-01", "2015-01-01")
+    row = run(clean.assign(date=dates), looks).get_row("temporal_order")
+    assert row.status == "warn" and row.value == 1.0
+
+
+@pytest.mark.parametrize(("missing", "status"), [("test", "fail"), ("train", "fail")])
+def test_a_split_without_test_or_training_set_fails(clean, looks, missing, status):
+    row = run(clean[clean["split"] != missing], looks).get_row("test_set")
+    assert row.status == status
+
+
+def test_statistics_fitted_on_test_images_are_found_by_hash(clean, looks):
+    record = audit.make_record(clean[clean["split"] != "val"], size_px=32, value_range=(0, 1))
+    row = run(clean, looks, record=record).get_row("preprocessing")
+    num_test = (clean["split"] == "test").sum()
+    assert row.status == "fail" and row.num_images == num_test and row.value == 1.0
+
+
+def test_statistics_fitted_on_test_images_are_found_by_their_values_alone(clean, looks):
+    everything = audit.make_record(clean, size_px=32, value_range=(0, 1))
+    del everything["fitted_statistics"]["fitted_on"]
+    row = run(clean, looks, record=everything).get_row("preprocessing")
+    assert row.status == "fail" and "all images" in row.reason
+    right = audit.make_record(clean[clean["split"] == "train"], size_px=32, value_range=(0, 1))
+    del right["fitted_statistics"]["fitted_on"]
+    row = run(clean, looks, record=right).get_row("preprocessing")
+    assert row.status == "pass"
+
+
+def test_a_record_of_the_training_images_passes_and_one_of_other_images_does_not(clean, looks):
+    record = audit.make_record(clean[clean["split"] == "train"], size_px=32)
+    assert run(clean, looks, record=record).get_row("preprocessing").status == "pass"
+    record["fitted_statistics"]["mean"] += 30
+    row = run(clean, looks, record=record).get_row("preprocessing")
+    assert row.status == "warn" and "no part of these images" in row.reason
+
+
+def select(**selection):
+    return {"selection": {"metric": "accuracy", **selection}}
+
+
+def test_selection_on_the_test_set_is_found_by_word_hash_or_scores(clean, looks):
+    test = clean[clean["split"] == "test"]
+    candidates = [
+        {"name": "a", "val": 0.95, "test": 0.80},
+        {"name": "b", "val": 0.90, "test": 0.92},
+    ]
+    leaks = [
+        select(on="test"),
+        select(on="val", images=list(test["sha256"])),
+        select(on="val", candidates=candidates, chosen="b"),
+    ]
+    for record in leaks:
+        assert run(clean, looks, record=record).get_row("selection").status == "fail"
+    honest = select(on="val", candidates=candidates, chosen="a")
+    assert run(clean, looks, record=honest).get_row("selection").status == "pass"
+    silent = select()
+    assert run(clean, looks, record=silent).get_row("selection").status == "not testable"
+
+
+def test_patients_known_for_a_part_never_pass(clean, looks):
+    table = clean.copy()
+    table.loc[table.index[:50], "patient_id"] = table["image_id"]
+    row = run(table, looks).get_row("patient_across_splits")
+    assert row.status == "not testable" and "not known" in row.reason
+    row = run(table.assign(patient_id=table["image_id"]), looks).get_row("patient_across_splits")
+    assert row.status == "not testable" and row.question
+
+
+def test_the_cohort_with_the_published_confounds_fails_where_it_should(tmp_path):
+    table = tables.read_study(
+        "phantoms", "children", size_px=48, num_images={"covid": 40, "normal": 40, "pneumonia": 40}
+    )
+    table = table.assign(split=np.resize(["train", "train", "test"], len(table)))
+    card = run(table)
+    for check in ("source", "age_group", "age_gap", "metadata_classifier"):
+        assert card.get_row(check).status == "fail", check
