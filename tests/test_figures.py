@@ -330,3 +330,15 @@ def test_a_dose_response_shows_every_dose_with_its_interval_and_chance():
     texts = [text.get_text() for text in ax.get_legend().get_texts()]
     assert "chance: 0.36" in texts and ax.get_ylabel() == "accuracy"
     plt.close("all")
+
+
+def test_a_grid_of_report_cards_shows_every_status_by_colour_and_sign():
+    index = pd.MultiIndex.from_tuples([("L1.1", "A test set"), ("L2", "Border alone")])
+    grid = pd.DataFrame({"paper": ["pass", "fail"], "strict": ["not testable", ""]}, index=index)
+    _, ax = plt.subplots()
+    figures.draw_status_grid(ax, grid)
+    assert [text.get_text() for text in ax.texts] == ["✓", "?", "✗", ""]
+    assert ax.get_yticklabels()[1].get_text() == "L2  Border alone"
+    with pytest.raises(ValueError, match="unknown statuses .'maybe'"):
+        figures.draw_status_grid(ax, grid.replace("fail", "maybe"))
+    plt.close("all")

@@ -6,6 +6,7 @@ in a notebook.
 
 from leakage.figures.comparisons import draw_claims, draw_scores, draw_seed_dots
 from leakage.figures.curves import draw_confusion, draw_dose_response, draw_history, draw_roc
+from leakage.figures.grids import draw_status_grid
 from leakage.figures.images import draw_cam_grid, draw_image_grid
 from leakage.figures.style import COLORS, add_note, set_style
 
@@ -21,5 +22,6 @@ __all__ = [
     "draw_roc",
     "draw_scores",
     "draw_seed_dots",
+    "draw_status_grid",
     "set_style",
 ]
