@@ -3,6 +3,7 @@
 Every file is written beside its place and moved there, so a reader never sees half of one.
 """
 
+import io
 import json
 import math
 import numbers
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from leakage import environment
+from leakage import environment, pictures
 
 RECORD_COLUMNS = (
     "system",
@@ -198,10 +199,12 @@ def save_figure(figure, folder, name, alt_text):
             f"Received: alt_text={alt_text!r} for {name!r}"
         )
     path = Path(folder) / "figures" / f"{name}.png"
+    drawn = io.BytesIO()
+    figure.savefig(
+        drawn, format="png", dpi=FIGURE_DPI, bbox_inches="tight", metadata={"Software": None}
+    )
     with open_atomic(path, "wb") as stream:
-        figure.savefig(
-            stream, format="png", dpi=FIGURE_DPI, bbox_inches="tight", metadata={"Software": None}
-        )
+        stream.write(pictures.compress_png(drawn.getvalue()))
     texts = path.with_name("alt_texts.json")
     known = json.loads(texts.read_text(encoding="utf-8")) if texts.exists() else {}
     write_json(texts, known | {name: alt_text.strip()})

@@ -24,23 +24,25 @@ code{overflow-wrap:anywhere;font-size:.8rem}
 """
 # Dark text on light ground, told apart by sign and word as well as by colour.
 COLOURS = {"fail": "#fbdcd9", "warn": "#fdf0c8", "not testable": "#e6e6ee", "pass": "#dff2e1"}
+# Jupyter sets every cell of a table flush right.
+LEFT = ' style="text-align:left"'
 
 
 def format_table(rows):
     """Return the rows as one HTML table, without pictures."""
     heads = ("leak", "checked", "status", "found", "why", "what to do")
     lines = ['<div class="wide"><table class="card"><thead><tr>']
-    lines += [f'<th scope="col">{head}</th>' for head in heads]
+    lines += [f'<th scope="col"{LEFT}>{head}</th>' for head in heads]
     lines.append("</tr></thead><tbody>")
     for row in rows:
         cells = [row.title, None, row.figure, row.reason, row.action or row.question]
         colour = COLOURS[row.status]
         status = f"{MARKS[row.status]} {row.status}"
-        code = f'<td title="{html.escape(CODES[row.code], quote=True)}">{row.code}</td>'
+        code = f'<td{LEFT} title="{html.escape(CODES[row.code], quote=True)}">{row.code}</td>'
         parts = [
-            f'<td class="status" style="background:{colour};color:#222">{status}</td>'
+            f'<td class="status" style="background:{colour};color:#222;text-align:left">{status}</td>'
             if cell is None
-            else f"<td>{html.escape(cell)}</td>"
+            else f"<td{LEFT}>{html.escape(cell)}</td>"
             for cell in cells
         ]
         lines.append(f"<tr>{code}{''.join(parts)}</tr>")

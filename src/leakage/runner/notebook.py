@@ -5,6 +5,7 @@ prints one line, the outcome. Standard input stays open as a life line: when the
 even by kill -9, it closes, and this process ends its kernel and itself.
 """
 
+import base64
 import errno
 import json
 import os
@@ -17,7 +18,7 @@ from pathlib import Path
 import nbformat
 import psutil
 
-from leakage import record
+from leakage import pictures, record
 from leakage.runner import state
 
 PROGRESS_BAR = re.compile(r"\d+%\|.*\|\s*[\d.,kMG]+/[\d.,kMG]+|\d+it \[|^\s*\d+/\d+ [━\-=]")
@@ -122,6 +123,9 @@ def clean_notebook(path, names):
 
 
 def _clean_output(output):
+    if "image/png" in output.get("data", {}):
+        picture = base64.b64decode(output.data["image/png"])
+        output.data["image/png"] = base64.b64encode(pictures.compress_png(picture)).decode()
     if output.output_type != "stream":
         return output
     ended_by_return = output.text.split("\n")
