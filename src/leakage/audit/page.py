@@ -36,11 +36,11 @@ def format_table(rows):
     lines.append("</tr></thead><tbody>")
     for row in rows:
         cells = [row.title, None, row.figure, row.reason, row.action or row.question]
-        colour = COLOURS[row.status]
+        style = f"background:{COLOURS[row.status]};color:#222;text-align:left"
         status = f"{MARKS[row.status]} {row.status}"
         code = f'<td{LEFT} title="{html.escape(CODES[row.code], quote=True)}">{row.code}</td>'
         parts = [
-            f'<td class="status" style="background:{colour};color:#222;text-align:left">{status}</td>'
+            f'<td class="status" style="{style}">{status}</td>'
             if cell is None
             else f"<td{LEFT}>{html.escape(cell)}</td>"
             for cell in cells
