@@ -22,9 +22,11 @@ from leakage import pictures, record
 from leakage.runner import state
 
 PROGRESS_BAR = re.compile(r"\d+%\|.*\|\s*[\d.,kMG]+/[\d.,kMG]+|\d+it \[|^\s*\d+/\d+ [━\-=]")
-# TensorFlow's start-up talk (level I); warnings and errors have W and E and stay.
+# TensorFlow's start-up talk (level I), and its guess that a function is compiled too often, which
+# is what training many small models looks like; other warnings and errors stay.
 CHATTER = re.compile(
     r"^(I\d{4} \d\d:|\d{4}-\d\d-\d\d \S+ I |WARNING: All log messages before absl::Init)"
+    r"|triggered tf\.function retracing"
 )
 KERNEL_TEMPORARY = re.compile(r"(/[^\s:'\"]*)?/ipykernel_\d+/\d+\.py")
 
