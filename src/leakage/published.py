@@ -123,9 +123,8 @@ TRAINING = {
 }
 
 # fmt: on
-# The ancestor wrote RandomRotation(0.2), a fraction of a full turn, for the paper's 20 degrees,
-# and cached after augmenting, which freezes every image at its first draw; its translation, shear,
-# zoom and flips are the paper's (Correcting_Original_Result, the augmentation cell).
+# The ancestor wrote RandomRotation(0.2), a fraction of a full turn, and cached after augmenting,
+# which freezes every image at its first draw; shift, shear, zoom and flips are the paper's.
 AUGMENTATION = {
     "paper": Augmentation(PAPER["doi"], 20.0, 0.10, 0.10, 0.20, True, True, True),
     "ancestor": Augmentation(ANCESTOR, 72.0, 0.10, 0.10, 0.20, True, True, False),
