@@ -440,3 +440,17 @@ def test_energy_summary_leaves_maps_without_evidence_out_and_counts_them():
     assert np.isnan(summary.loc["normal", "energy"])
     with pytest.raises(ValueError, match="background"):
         evaluation.summarize_energy(frame, by="background")
+
+
+def test_energies_become_records_with_their_chance_level():
+    frame = pd.DataFrame({
+        "energy": [0.2, 0.4, np.nan], "area": [0.5, 0.5, 0.3],
+        "enrichment": [0.4, 0.8, np.nan], "evidence": [True, True, False],
+        "label": ["covid", "covid", "normal"],
+    })  # fmt: skip
+    summary = evaluation.summarize_energy(frame, num_bootstrap=100)
+    rows = evaluation.list_energy_scores(summary, "as drawn").set_index(["class", "metric"])
+    assert rows.loc[("covid", "energy_in_mask"), "value"] == pytest.approx(0.3)
+    assert rows.loc[("covid", "mask_area"), "value"] == pytest.approx(0.5)
+    assert rows.loc[("covid", "energy_in_mask"), "n"] == 2
+    assert np.isnan(rows.loc[("normal", "energy_in_mask"), "value"])

@@ -2,11 +2,13 @@
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
+from PIL import Image
 from scipy import ndimage
 
-from leakage import explain, models
+from leakage import explain, images, models
 
 
 def compute_by_tape(model, pixels, class_index, layer_name):
@@ -69,3 +71,23 @@ def test_nested_models_unknown_layers_and_missing_classes_are_refused(model, pix
         explain.compute_grad_cams(model, pixels, [0] * 5, "conv_9")
     with pytest.raises(ValueError, match="5 images and 2 classes"):
         explain.compute_grad_cams(model, pixels, [0, 1], "conv_3")
+
+
+def test_energy_is_measured_for_a_network_and_for_its_null(model, pixels, tmp_path):
+    rows = []
+    for number, image in enumerate(pixels):
+        path, mask_path = tmp_path / f"{number}.png", tmp_path / f"{number}_mask.png"
+        Image.fromarray(image.astype(np.uint8)).save(path)
+        mask = np.zeros((48, 48), np.uint8)
+        mask[:, :24] = 255
+        Image.fromarray(mask).save(mask_path)
+        rows.append({"path": path, "mask_path": mask_path, "label": "a", "patient_id": number})
+    table = pd.DataFrame(rows)
+    energy = explain.measure_energy(model, table, "conv_3", classes=[0] * 5)
+    assert energy["network"].value_counts().to_dict() == {"trained": 5, "random weights": 5}
+    np.testing.assert_allclose(energy["area"], 0.5)
+    stored = images.load_images(table["path"], 48)
+    maps = explain.compute_grad_cams(model, stored, [0] * 5, "conv_3")
+    expected = maps[:, :, :24].sum(axis=(1, 2)) / maps.sum(axis=(1, 2))
+    np.testing.assert_allclose(energy["energy"][:5], expected, rtol=1e-5)
+    assert not np.allclose(energy["energy"][:5], energy["energy"][5:])

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leakage import evaluation
+from leakage import evaluation, record
 
 TEST = pd.DataFrame(
     {
@@ -53,3 +53,19 @@ def test_the_whole_images_are_the_reference():
         evaluation.tabulate_counterfactuals(
             TEST, {("border only", "retrained"): make_scores(5, 5)}, ["covid", "normal"]
         )
+
+
+def test_every_version_becomes_two_records_that_name_it():
+    scores = {
+        ("full", "test-time"): make_scores(9, 9),
+        ("border only", "retrained"): make_scores(7, 7),
+    }
+    table = evaluation.tabulate_counterfactuals(TEST, scores, ["covid", "normal"])
+    rows = record.make_records(evaluation.list_reliance_scores(table, "as drawn"), system="S1")
+    assert rows["variant"].unique().tolist() == [
+        "as drawn: full, test-time",
+        "as drawn: border only, retrained",
+    ]
+    accuracy = rows[rows["metric"] == "counterfactual_accuracy"].iloc[1]
+    assert (accuracy["k"], accuracy["n"]) == (14, 20) and accuracy["lower"] < 0.7
+    assert rows[rows["metric"] == "reliance"]["value"].tolist() == [1, 0.5]

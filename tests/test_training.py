@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leakage import models, training
+from leakage import models, paths, training
 from leakage.training import fitting
 
 CLASSES = ["covid", "normal", "pneumonia"]
@@ -111,3 +111,48 @@ def test_an_unknown_label_or_scaling_is_named():
         training.encode_labels(["covid", "wolf"], CLASSES)
     with pytest.raises(ValueError, match="Received: 'minmax'"):
         training.Settings(feature_scaling="minmax")
+
+
+def test_what_was_trained_is_read_and_gives_the_same_model(monkeypatch):
+    monkeypatch.delenv("LEAKAGE_FORCE", raising=False)
+    fresh = train((27, 1))
+    monkeypatch.setattr(fitting, "fit_model", None)  # training again would fail
+    stored = train((27, 1))
+    for run, again in zip(fresh, stored, strict=True):
+        np.testing.assert_array_equal(run.test_scores, again.test_scores)
+        assert run.history == again.history and run.seconds == again.seconds
+    features = FakeBank().extract(make_split().query("split == 'test'"))
+    scores = training.predict_scores(stored[0].model, features)
+    np.testing.assert_array_equal(scores, fresh[0].test_scores)
+    assert stored[1].model is None
+
+
+@pytest.mark.parametrize(
+    "options", [{"seeds": (28,)}, {"num_views": 2}, {"learning_rate": 0.01}, {"shuffle": False}]
+)
+def test_another_seed_or_setting_is_another_run(monkeypatch, options):
+    monkeypatch.delenv("LEAKAGE_FORCE", raising=False)
+    train()
+    calls = []
+    fit = fitting.fit_model
+    monkeypatch.setattr(fitting, "fit_model", lambda *a, **k: calls.append(1) or fit(*a, **k))
+    train(**options)
+    assert calls
+
+
+def test_a_forced_or_damaged_run_is_trained_again(monkeypatch):
+    monkeypatch.delenv("LEAKAGE_FORCE", raising=False)
+    train()
+    (path,) = (paths.get_cache_dir() / "runs").glob("*/run.npz")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    train()
+    assert len(path.read_bytes()) == len(whole)
+    calls = []
+    fit = fitting.fit_model
+    monkeypatch.setattr(fitting, "fit_model", lambda *a, **k: calls.append(1) or fit(*a, **k))
+    train()
+    assert not calls
+    monkeypatch.setenv("LEAKAGE_FORCE", "1")
+    train()
+    assert calls

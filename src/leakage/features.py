@@ -211,7 +211,7 @@ def limit_size(root, keep=None, limit_gb=None):
         The folders that were dropped.
     """
     if limit_gb is None:
-        limit_gb = float(os.environ.get("LEAKAGE_CACHE_GB", DEFAULT_CACHE_GB))
+        limit_gb = get_limit_gb()
     folders = sorted((f for f in root.iterdir() if f.is_dir()), key=lambda f: f.stat().st_mtime)
     sizes = {f: sum(entry.stat().st_size for entry in os.scandir(f)) for f in folders}
     dropped = []
@@ -223,6 +223,11 @@ def limit_size(root, keep=None, limit_gb=None):
             dropped.append(folder)
             sizes.pop(folder)
     return dropped
+
+
+def get_limit_gb():
+    """Cap of the bank in gigabytes: `LEAKAGE_CACHE_GB`, else 20."""
+    return float(os.environ.get("LEAKAGE_CACHE_GB", DEFAULT_CACHE_GB))
 
 
 def _mark_used(folder):

@@ -4,7 +4,11 @@ scikit-learn's definitions throughout; the patient-cluster bootstrap is the part
 has.
 """
 
-from leakage.evaluation.energy import measure_energy_in_mask, summarize_energy
+from leakage.evaluation.energy import (
+    list_energy_scores,
+    measure_energy_in_mask,
+    summarize_energy,
+)
 from leakage.evaluation.intervals import (
     McNemar,
     bootstrap_interval,
@@ -16,6 +20,7 @@ from leakage.evaluation.intervals import (
 )
 from leakage.evaluation.reliance import (
     find_worst_group,
+    list_reliance_scores,
     measure_reliance,
     tabulate_counterfactuals,
 )
@@ -49,6 +54,8 @@ __all__ = [
     "judge_result",
     "make_predictions",
     "mcnemar_test",
+    "list_energy_scores",
+    "list_reliance_scores",
     "measure_energy_in_mask",
     "measure_reliance",
     "newcombe_interval",

@@ -40,9 +40,11 @@ class NotebookProcess:
     state : RunState
         Where it is staged.
     data_dir : Path
+    force : bool
+        Whether to train anew what was trained before.
     """
 
-    def __init__(self, source, parameters, state, data_dir):
+    def __init__(self, source, parameters, state, data_dir, force=False):
         self.name = source.stem
         self.started = time.monotonic()
         staging = state.stage(self.name)
@@ -71,6 +73,8 @@ class NotebookProcess:
             "PYTHONPATH": _join(SOURCE_DIR, "PYTHONPATH"),
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         }
+        if force:
+            environment["LEAKAGE_FORCE"] = "1"
         environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         with open(self.log, "wb") as log:
             # a session of its own: Ctrl-C reaches the runner alone, which then ends this

@@ -80,7 +80,7 @@ class Queue:
             return
         self.terminal.say(f"{source.stem} ...")
         overrides = self.plan.overrides[number]
-        job = process.NotebookProcess(source, overrides, self.state, self.plan.data_dir)
+        job = process.NotebookProcess(source, overrides, self.state, self.plan.data_dir, self.force)
         job.key = key
         self.running[number] = job
 
@@ -93,7 +93,7 @@ class Queue:
                 [p.parent.name, p.read_text("utf-8")] for p in found if p.parent.name[:2] != LAST
             ]
         elif values.get("data_source", "real") == "real":
-            self.data = self.data or state.list_data_files(self.plan.data_dir)
+            self.data = self.data or state.list_data_files(self.plan.data_dir, self.force)
             data = self.data
         return state.make_key(source, values, self.code, data)
 

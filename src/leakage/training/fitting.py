@@ -16,13 +16,14 @@ class Run:
     """One trained model: its seed, the curves, the test scores, and the model where kept.
 
     `test_scores` is an ndarray of shape (n_test, n_classes); `history` maps the name of a curve to
-    one value an epoch.
+    one value an epoch; `seconds` is what the training took when it was done.
     """
 
     seed: int
     history: dict
     test_scores: np.ndarray
     model: keras.Model | None
+    seconds: float = float("nan")
 
 
 def predict_scores(model, inputs, batch_size=32):
@@ -49,7 +50,7 @@ def fit_model(
     batch_size,
     shuffle=True,
     reduce_on_plateau=False,
-    description="training",
+    **options,
 ):
     """Fit a model in place; epoch e sees view e mod len(views).
 
@@ -68,6 +69,66 @@ def fit_model(
     shuffle : bool
     reduce_on_plateau : bool
         Multiply the rate by 0.3 after 10 epochs without a better validation loss, as published.
+    **options
+        `loss`, `class_weights`, `callbacks`, `description` of `fit_batches`.
+
+    Returns
+    -------
+    dict
+        Name of a curve to a list of one float an epoch.
+    """
+    callbacks = list(options.pop("callbacks", ()))
+    if reduce_on_plateau:
+        callbacks.append(
+            keras.callbacks.ReduceLROnPlateau(
+                monitor="val_loss",
+                factor=S1.reduce_factor,
+                patience=S1.reduce_patience,
+            )
+        )
+    return fit_batches(
+        model,
+        _generate_batches(views, labels, batch_size, seed, shuffle),
+        -(-len(labels) // batch_size),
+        validation_data,
+        optimizer=optimizer,
+        num_epochs=num_epochs,
+        batch_size=batch_size,
+        callbacks=callbacks,
+        **options,
+    )
+
+
+def fit_batches(
+    model,
+    batches,
+    num_steps,
+    validation_data,
+    *,
+    optimizer,
+    num_epochs,
+    batch_size,
+    loss="sparse_categorical_crossentropy",
+    class_weights=None,
+    callbacks=(),
+    description="training",
+):
+    """Fit a model in place on batches without end, `num_steps` of them an epoch.
+
+    Parameters
+    ----------
+    model : keras.Model
+    batches : iterator of (inputs, targets)
+        Its order and content are all the randomness there is: give it a seed.
+    num_steps : int
+    validation_data : tuple of ndarray
+        Inputs and targets.
+    optimizer : keras.optimizers.Optimizer
+    num_epochs, batch_size : int
+    loss : str or keras.losses.Loss
+    class_weights : dict of int to float, optional
+        Weight of each class in the loss.
+    callbacks : sequence of keras.callbacks.Callback
     description : str
         What the progress bar says.
 
@@ -78,28 +139,21 @@ def fit_model(
     """
     # XLA fuses the optimiser's passes over a large head's weights, which halves its time on two
     # cores; for small models compiling takes longer than it saves, and its convolutions are slow.
+    has_convolutions = any(len(layer.output.shape) == 4 for layer in model.layers[1:])
     model.compile(
         optimizer,
-        loss="sparse_categorical_crossentropy",
+        loss=loss,
         metrics=["accuracy"],
-        jit_compile=model.count_params() >= MIN_WEIGHTS_FOR_XLA,
+        jit_compile=model.count_params() >= MIN_WEIGHTS_FOR_XLA and not has_convolutions,
     )
-    callbacks = [_EpochBar(num_epochs, description)]
-    if reduce_on_plateau:
-        callbacks.append(
-            keras.callbacks.ReduceLROnPlateau(
-                monitor="val_loss",
-                factor=S1.reduce_factor,
-                patience=S1.reduce_patience,
-            )
-        )
     history = model.fit(
-        _generate_batches(views, labels, batch_size, seed, shuffle),
-        steps_per_epoch=-(-len(labels) // batch_size),
+        batches,
+        steps_per_epoch=num_steps,
         epochs=num_epochs,
         validation_data=validation_data,
         validation_batch_size=batch_size,
-        callbacks=callbacks,
+        class_weight=class_weights,
+        callbacks=[_EpochBar(num_epochs, description), *callbacks],
         shuffle=False,
         verbose=0,
     )

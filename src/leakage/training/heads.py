@@ -5,7 +5,7 @@ import dataclasses
 import keras
 
 from leakage import features, models, published
-from leakage.training import fitting
+from leakage.training import fitting, store
 
 S1 = published.TRAINING["S1"]
 
@@ -76,26 +76,37 @@ def train_heads(split, bank, class_names, seeds, settings, variant=""):
     views = bank.extract_views(parts["train"], num_views, f"{variant}: training features")
     validation = bank.extract(parts["val"], description=f"{variant}: validation features")
     test = bank.extract(parts["test"], description=f"{variant}: test features")
-    runs = []
-    for seed in seeds:
-        scaled_on = views[0] if settings.feature_scaling == "standard" else None
-        head = models.build_paper_head(test.shape[1:], len(class_names), seed, scaled_on)
-        history = fitting.fit_model(
-            head,
-            views,
-            labels["train"],
-            (validation, labels["val"]),
-            seed=seed,
-            optimizer=keras.optimizers.RMSprop(settings.learning_rate),
-            num_epochs=settings.num_epochs,
-            batch_size=settings.batch_size,
-            shuffle=settings.shuffle,
-            reduce_on_plateau=True,
-            description=f"{variant}: seed {seed}",
-        )
-        scores = fitting.predict_scores(head, test)
-        runs.append(fitting.Run(seed, history, scores, None if runs else head))
-    return runs
+    content = {
+        "settings": dataclasses.asdict(settings),
+        "classes": list(class_names),
+        "features": [store.hash_arrays(part) for part in (views, [validation], [test])],
+        "labels": {name: values.tolist() for name, values in labels.items()},
+    }
+    scaled_on = views[0] if settings.feature_scaling == "standard" else None
+
+    def train_seed(seed, keep_model):
+        def train(head):
+            history = fitting.fit_model(
+                head,
+                views,
+                labels["train"],
+                (validation, labels["val"]),
+                seed=seed,
+                optimizer=keras.optimizers.RMSprop(settings.learning_rate),
+                num_epochs=settings.num_epochs,
+                batch_size=settings.batch_size,
+                shuffle=settings.shuffle,
+                reduce_on_plateau=True,
+                description=f"{variant}: seed {seed}",
+            )
+            return history, fitting.predict_scores(head, test)
+
+        def build():
+            return models.build_paper_head(test.shape[1:], len(class_names), seed, scaled_on)
+
+        return store.load_or_train(content, build, train, seed=seed, keep_model=keep_model)
+
+    return [train_seed(seed, keep_model=seed == seeds[0]) for seed in seeds]
 
 
 def train_protocol(split, backbone, protocol, class_names, seeds, settings, variant=""):

@@ -1,0 +1,111 @@
+"""Keep what was trained, by the content that determines it, so that no run is done twice.
+
+A run that was interrupted goes on with the seed it was at, and notebooks that train the same
+thing share it. `LEAKAGE_FORCE=1` (which `./run_all.sh --force` sets) trains anew.
+"""
+
+import functools
+import hashlib
+import importlib.metadata
+import json
+import os
+import pathlib
+import time
+import zipfile
+
+import keras
+import numpy as np
+
+from leakage import features, models, paths, record
+from leakage.training import fitting
+
+# A part of the cap of the feature bank: heads are large, and quicker to train than features.
+CACHE_SHARE = 0.25
+
+
+def load_or_train(content, build_model, train, *, seed, keep_model=True):
+    """Return a run from the store, or train it and keep it there.
+
+    Parameters
+    ----------
+    content : dict
+        Everything that determines the run besides the code, the libraries and `seed`; JSON.
+    build_model : callable
+        `build_model()` returns the model with its initial weights.
+    train : callable
+        `train(model)` fits it in place and returns (history, test scores).
+    seed : int
+    keep_model : bool
+        Whether the run keeps its model, and the store its weights.
+
+    Returns
+    -------
+    Run
+    """
+    known = content | {
+        "seed": seed,
+        "keep_model": keep_model,
+        "code": _hash_code(),
+        "libraries": [importlib.metadata.version(name) for name in ("keras", "tensorflow")],
+    }
+    digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:24]
+    path = paths.get_cache_dir() / "runs" / digest / "run.npz"
+    if path.is_file() and os.environ.get("LEAKAGE_FORCE") != "1":
+        stored = _read(path, seed, build_model if keep_model else None)
+        if stored is not None:
+            return stored
+    model = build_model()
+    started = time.monotonic()
+    history, scores = train(model)
+    seconds = time.monotonic() - started
+    run = fitting.Run(seed, history, scores, model if keep_model else None, seconds)
+    _write(path, run)
+    return run
+
+
+def hash_arrays(arrays):
+    """Name the content of a sequence of arrays: shapes, types and values."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.shape} {array.dtype.str}".encode())
+        digest.update(memoryview(np.ascontiguousarray(array)).cast("B"))
+    return digest.hexdigest()[:24]
+
+
+def _write(path, run):
+    arrays = {"scores": run.test_scores, "seconds": np.array(run.seconds)}
+    arrays["history"] = np.frombuffer(json.dumps(run.history).encode(), dtype=np.uint8)
+    if run.model is not None:
+        for number, values in enumerate(run.model.get_weights()):
+            arrays[f"weights_{number}"] = values
+    path.parent.mkdir(parents=True, exist_ok=True)
+    limit_gb = CACHE_SHARE * features.get_limit_gb()
+    features.limit_size(path.parent.parent, keep=path.parent, limit_gb=limit_gb)
+    with record.open_atomic(path, "wb") as stream:
+        np.savez(stream, **arrays)
+
+
+def _read(path, seed, build_model):
+    """Read a stored run; None where another process dropped it or the file is damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            history = json.loads(arrays["history"].tobytes())
+            scores, seconds = arrays["scores"], float(arrays["seconds"])
+            model = build_model() if build_model else None
+            if model is not None:
+                count = len(model.get_weights())
+                model.set_weights([arrays[f"weights_{number}"] for number in range(count)])
+        os.utime(path.parent)
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        return None
+    return fitting.Run(seed, history, scores, model, seconds)
+
+
+@functools.cache
+def _hash_code():
+    """A change in how models are built or fitted makes every stored run another one."""
+    digest = hashlib.sha256()
+    for package in (pathlib.Path(__file__).parent, pathlib.Path(models.__file__).parent):
+        for file in sorted(package.glob("*.py")):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:16] + keras.config.floatx()
