@@ -93,7 +93,7 @@ class Queue:
                 [p.parent.name, p.read_text("utf-8")] for p in found if p.parent.name[:2] != LAST
             ]
         elif values.get("data_source", "real") == "real":
-            self.data = self.data or state.list_data_files(self.plan.data_dir, self.force)
+            self.data = self.data or state.list_data_files(self.plan.data_dir)
             data = self.data
         return state.make_key(source, values, self.code, data)
 
