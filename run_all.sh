@@ -154,7 +154,7 @@ run_tests() {
     for word in "$@"; do # a path among the words says what to run; else it is everything
         case $word in -*) ;; *) [ ! -e "${word%%::*}" ] || exec "$python" -m pytest -c "$root/pyproject.toml" --rootdir "$root" "$@" ;; esac
     done
-    exec "$python" -m pytest -c "$root/pyproject.toml" --rootdir "$root" "$root/tests" "$@"
+    exec "$python" -m pytest -c "$root/pyproject.toml" --rootdir "$root" -n 2 --dist loadfile "$root/tests" "$@"
 }
 
 case ${1:-demo} in

@@ -1,6 +1,7 @@
 """Toy notebooks: they run in a second, without TensorFlow, and do what their parameters say."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -81,6 +82,8 @@ def start(environment, *arguments, **options):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        # a job in the background of a shell script inherits that Ctrl-C is ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         **options,
     )
 
