@@ -75,6 +75,7 @@ class NotebookProcess:
         }
         if force:
             environment["LEAKAGE_FORCE"] = "1"
+        environment.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # notebooks share one GPU
         environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         with open(self.log, "wb") as log:
             # a session of its own: Ctrl-C reaches the runner alone, which then ends this
