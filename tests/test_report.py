@@ -33,6 +33,7 @@ def test_a_claim_is_the_declared_seed_beside_the_published_value(tmp_path):
     assert table.to_dict("records") == [
         {
             "system": "S1",
+            "notebook": "01",
             "claim": "three | classes",
             "protocol": "paper",
             "backbone": "vgg19",
@@ -93,8 +94,23 @@ def test_blocks_of_the_readme_are_replaced_and_the_rest_stays(tmp_path):
     assert readme_blocks.update_readme(readme)
     text = readme.read_text()
     assert text.startswith(before) and text.endswith(after) and "old" not in text
-    assert "| S1 | three \\| classes |" in text
+    assert "| 01 | three \\| classes |" in text and "Weights: vgg19: random" in text
     assert readme_blocks.is_readme_current(readme) and not readme_blocks.update_readme(readme)
+
+
+def test_a_block_shows_the_notebooks_it_names_and_a_repeated_claim_once(tmp_path):
+    folder = make_run(tmp_path / "demo")
+    records = record.read_metrics(folder / "01_toy_notebook" / "metrics.json")
+    again = records.assign(notebook="03_again")
+    other = records.assign(notebook="04_other", variant="another claim")
+    for name, frame in {"03_again": again, "04_other": other}.items():
+        record.write_metrics(folder / name, record.make_records(frame))
+    block = "<!-- results:demo{} -->\n<!-- /results:demo -->"
+    everything = readme_blocks.fill_blocks(block.format(""), tmp_path)
+    assert everything.count("three \\| classes") == 1 and "another claim" in everything
+    chosen = readme_blocks.fill_blocks(block.format(" 03 04"), tmp_path)
+    assert "| 03 | three" in chosen and "another claim" in chosen
+    assert "another claim" not in readme_blocks.fill_blocks(block.format(" 01 03"), tmp_path)
 
 
 def test_a_block_of_a_run_that_does_not_exist_is_refused(tmp_path):

@@ -10,11 +10,18 @@ from pathlib import Path
 
 from leakage import record, report
 
-BLOCK = re.compile(r"(<!-- results:([\w.-]+) -->\n).*?(<!-- /results:\2 -->)", re.DOTALL)
+# The words after the name are numbers of notebooks; none means all.
+BLOCK = re.compile(
+    r"(<!-- results:([\w.-]+)((?: \d\d)*) -->\n).*?(<!-- /results:\2 -->)", re.DOTALL
+)
+# The heading and the note above a table say these.
+LEFT_OUT = ["system", "weights"]
 
 
 def fill_blocks(text, results_dir):
-    """Fill every block `<!-- results:NAME -->` ... `<!-- /results:NAME -->` of a text.
+    """Fill every block `<!-- results:NAME 01 02 -->` ... `<!-- /results:NAME -->` of a text.
+
+    The numbers choose notebooks. A claim that a later notebook repeats stands once.
 
     Raises
     ------
@@ -30,11 +37,20 @@ def fill_blocks(text, results_dir):
                 f"Run it, or take the block out. Received: nothing in {run_dir}"
             )
         records = report.collect_records(run_dir)
-        table = report.format_markdown(report.make_claims_table(records))
-        notes = "".join(f"{note}\n\n" for note in report.list_notes(records))
-        return f"{match[1]}{notes}{table}{match[3]}"
+        if match[3]:
+            records = records[records["notebook"].str[:2].isin(match[3].split())]
+        claims = report.make_claims_table(records)
+        claims = claims.drop_duplicates(["claim", "protocol", "backbone", "weights", "ours"])
+        table = report.format_markdown(claims.drop(columns=LEFT_OUT))
+        notes = [*report.list_notes(records), _list_weights(claims)]
+        return "".join([match[1], *(f"{note}\n\n" for note in notes), table, match[4]])
 
     return BLOCK.sub(fill, text)
+
+
+def _list_weights(claims):
+    pairs = claims[["backbone", "weights"]].drop_duplicates()
+    return "Weights: " + "; ".join(f"{row.backbone}: {row.weights}" for row in pairs.itertuples())
 
 
 def update_readme(readme, results_dir=None):

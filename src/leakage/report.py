@@ -10,7 +10,7 @@ from leakage import record
 
 GROUP = ["notebook", "protocol", "variant", "backbone", "weights"]
 CLAIM_COLUMNS = (
-    "system claim protocol backbone weights published ours interval chance "
+    "system notebook claim protocol backbone weights published ours interval chance "
     "seeds spread collapsed verdict"
 ).split()
 HEADINGS = {
@@ -61,7 +61,7 @@ def make_claims_table(records):
 
     Returns
     -------
-    DataFrame of shape (n_claims, 13)
+    DataFrame of shape (n_claims, 14)
         Text, ready to show; what is not known is empty. `seeds` and `collapsed` are numbers.
     """
     accuracy = records[records["metric"] == "accuracy"]
@@ -85,6 +85,7 @@ def _describe_claim(row, records):
     chances = around[around["metric"] == "chance"]["value"].dropna()
     return {
         "system": _show(row["system"]),
+        "notebook": _show(row["notebook"])[:2],
         "claim": _show(row["variant"]),
         "protocol": _show(row["protocol"]),
         "backbone": _show(row["backbone"]),
