@@ -53,7 +53,7 @@ def test_a_claim_is_the_declared_seed_beside_the_published_value(tmp_path):
 def test_a_run_without_records_gives_an_empty_table_and_says_so(tmp_path):
     table = report.make_claims_table(report.collect_records(tmp_path))
     assert list(table.columns) == report.CLAIM_COLUMNS and table.empty
-    assert "No claims" in report.write_summary(tmp_path).read_text()
+    assert "Nothing recorded" in report.write_summary(tmp_path).read_text()
 
 
 def test_other_weights_are_another_claim(tmp_path):
@@ -125,3 +125,24 @@ def test_the_tables_in_our_readme_are_what_the_results_say():
     if not readme.is_file():
         pytest.skip("no README in this checkout")
     assert readme_blocks.is_readme_current(readme), "run: python -m leakage.readme README.md"
+
+
+def test_what_is_left_of_an_accuracy_stands_in_one_row_a_version(tmp_path):
+    rows = []
+    for version, mode, value in [
+        ("full", "test-time", 0.9),
+        ("border only", "test-time", 0.5),
+        ("border only", "retrained", 0.8),
+    ]:
+        name = {"variant": f"net: {version}, {mode}", "n": 10, "class": "all"}
+        bounds = {"lower": value - 0.1, "upper": value + 0.1}
+        rows.append(name | bounds | {"metric": "counterfactual_accuracy", "value": value})
+        rows.append(name | {"metric": "reliance", "value": value / 0.9})
+    records = record.make_records(pd.DataFrame(rows), notebook="01_x", backbone="vgg19")
+    table = report.make_reliance_table(records)
+    assert table["version"].tolist() == ["full", "border only"]
+    assert table.loc[1, "retrained"] == "0.800 (0.700 to 0.900), reliance 0.89"
+    assert table.loc[0, "retrained"] == "" and table.loc[1, "model"] == "net, vgg19"
+    record.write_metrics(tmp_path / "demo" / "01_x", records)
+    filled = readme_blocks.fill_blocks("<!-- reliance:demo -->\n<!-- /reliance:demo -->", tmp_path)
+    assert "| 01 | net, vgg19 | border only | 10 |" in filled

@@ -12,7 +12,7 @@ from leakage import record, report
 
 # The words after the name are numbers of notebooks; none means all.
 BLOCK = re.compile(
-    r"(<!-- results:([\w.-]+)((?: \d\d)*) -->\n).*?(<!-- /results:\2 -->)", re.DOTALL
+    r"(<!-- (results|reliance):([\w.-]+)((?: \d\d)*) -->\n).*?(<!-- /\2:\3 -->)", re.DOTALL
 )
 # The heading and the note above a table say these.
 LEFT_OUT = ["system", "weights"]
@@ -21,7 +21,8 @@ LEFT_OUT = ["system", "weights"]
 def fill_blocks(text, results_dir):
     """Fill every block `<!-- results:NAME 01 02 -->` ... `<!-- /results:NAME -->` of a text.
 
-    The numbers choose notebooks. A claim that a later notebook repeats stands once.
+    The numbers choose notebooks. A claim that a later notebook repeats stands once. Blocks named
+    `reliance:NAME` get what is left of the accuracies on counterfactual versions.
 
     Raises
     ------
@@ -30,20 +31,23 @@ def fill_blocks(text, results_dir):
     """
 
     def fill(match):
-        run_dir = Path(results_dir) / match[2]
+        start, kind, name, numbers, end = match.groups()
+        run_dir = Path(results_dir) / name
         if not any(run_dir.glob("*/metrics.json")):
             raise ValueError(
-                f"The block results:{match[2]} needs the records of a run of that name. "
+                f"The block {kind}:{name} needs the records of a run of that name. "
                 f"Run it, or take the block out. Received: nothing in {run_dir}"
             )
         records = report.collect_records(run_dir)
-        if match[3]:
-            records = records[records["notebook"].str[:2].isin(match[3].split())]
+        if numbers:
+            records = records[records["notebook"].str[:2].isin(numbers.split())]
+        if kind == "reliance":
+            return start + report.format_markdown(report.make_reliance_table(records)) + end
         claims = report.make_claims_table(records)
         claims = claims.drop_duplicates(["claim", "protocol", "backbone", "weights", "ours"])
         table = report.format_markdown(claims.drop(columns=LEFT_OUT))
         notes = [*report.list_notes(records), _list_weights(claims)]
-        return "".join([match[1], *(f"{note}\n\n" for note in notes), table, match[4]])
+        return "".join([start, *(f"{note}\n\n" for note in notes), table, end])
 
     return BLOCK.sub(fill, text)
 

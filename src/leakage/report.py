@@ -101,6 +101,45 @@ def _describe_claim(row, records):
     }
 
 
+def make_reliance_table(records):
+    """Lay out what is left of each model's accuracy on counterfactual versions of its images.
+
+    Parameters
+    ----------
+    records : DataFrame of shape (n_records, 20)
+        From `collect_records`; those that `evaluation.list_reliance_scores` made are used.
+
+    Returns
+    -------
+    DataFrame
+        One row a model and version: `notebook, model, version, n`, then for "test-time" and
+        "retrained" the accuracy with its Wilson interval and the reliance, as text.
+    """
+    scored = records[records["metric"].isin(["counterfactual_accuracy", "reliance"])]
+    rows = {}
+    for row in scored.to_dict("records"):
+        model, _, rest = row["variant"].rpartition(": ")
+        version, _, mode = rest.rpartition(", ")
+        name = (row["notebook"][:2], row["backbone"], model, version)
+        found = rows.setdefault(name, {"n": row["n"]}).setdefault(mode, {})
+        found[row["metric"]] = row
+    table = []
+    for (notebook, backbone, model, version), modes in rows.items():
+        line = {"notebook": notebook, "model": f"{model}, {backbone}", "version": version}
+        line["n"] = modes["n"]
+        for mode in ("test-time", "retrained"):
+            line[mode] = _show_reliance(modes[mode]) if mode in modes else ""
+        table.append(line)
+    columns = ["notebook", "model", "version", "n", "test-time", "retrained"]
+    return pd.DataFrame(table, columns=columns)
+
+
+def _show_reliance(found):
+    row, reliance = found["counterfactual_accuracy"], found["reliance"]["value"]
+    kept = "undefined" if pd.isna(reliance) else f"{reliance:.2f}"
+    return f"{row['value']:.3f} ({row['lower']:.3f} to {row['upper']:.3f}), reliance {kept}"
+
+
 def _show(value):
     return "" if pd.isna(value) else str(value)
 
@@ -112,7 +151,7 @@ def _show_share(k, n):
 def format_markdown(table):
     """Format a table of claims as Markdown, ending with a line feed."""
     if table.empty:
-        return "No claims recorded yet.\n"
+        return "Nothing recorded yet.\n"
     rows = [[HEADINGS.get(name, name) for name in table.columns], ["---"] * len(table.columns)]
     rows += [[str(value).replace("|", "\\|") for value in row] for row in table.to_numpy()]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
