@@ -149,3 +149,17 @@ def test_few_patients_are_not_testable_instead_of_clean():
     card = audit.audit_split(table)
     assert card.get_row("source").status == "not testable"
     assert "10 are needed" in card.get_row("metadata_classifier").reason
+
+
+def test_the_cards_of_a_study_are_read_in_the_order_in_which_they_were_written(card, tmp_path):
+    draws = {"z, as drawn": card, "a (strict)": card}
+    paths = audit.write_cards(tmp_path / "03_correct", draws)
+    assert [path.name for path in paths] == [
+        "report_card_01_z_as_drawn.json",
+        "report_card_02_a_strict.json",
+    ]
+    assert paths[0].with_suffix(".md").is_file()
+    found = audit.read_cards(tmp_path)
+    assert list(found) == ["03 z as drawn", "03 a strict"]
+    again = found["03 a strict"].to_frame()
+    pd.testing.assert_frame_equal(again, card.to_frame(), check_dtype=False)

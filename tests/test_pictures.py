@@ -3,6 +3,7 @@
 import io
 
 import numpy as np
+from matplotlib import colormaps
 from PIL import Image
 
 from leakage import pictures
@@ -24,6 +25,18 @@ def test_a_colourful_figure_gets_smaller_and_keeps_its_size_and_colours():
         found = np.asarray(image.convert("RGB")).astype(int)
     assert found.shape == pixels.shape and np.abs(found - pixels).mean() < 5
     assert pictures.compress_png(write_png(pixels)) == small
+
+
+def test_a_colour_bar_beside_many_grey_pixels_can_still_be_read():
+    rng = np.random.default_rng(0)
+    pixels = np.repeat(rng.integers(0, 256, (400, 400, 1)), 3, axis=2).astype(np.uint8)
+    bar = (colormaps["inferno"](np.linspace(0, 1, 400))[:, :3] * 255).astype(np.uint8)
+    pixels[:, 380:] = bar[:, None]
+    with Image.open(io.BytesIO(pictures.compress_png(write_png(pixels)))) as image:
+        found = np.asarray(image.convert("RGB")).astype(int)
+    assert np.abs(found - pixels).max() <= 20
+    brightness = found[:, 390] @ [299, 587, 114]
+    assert (np.diff(brightness) >= -6000).all()  # never falls by more than 6 of 255
 
 
 def test_transparent_paper_comes_out_white():

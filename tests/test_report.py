@@ -18,6 +18,9 @@ def make_run(folder, weights="random"):
         make_row("num_classes_never_predicted", value=0, interval="none"),
         make_row("chance", value=1 / 3, interval="none"),
         make_row(seed=1, value=1 / 3, k=1, n=3),
+        make_row("recall", value=0.25, **{"class": "covid"}),
+        make_row("recall", value=0.5, **{"class": "normal"}),
+        make_row("recall", seed=1, value=0.0, **{"class": "normal"}),
         make_row("num_classes_never_predicted", seed=1, value=2, interval="none"),
         make_row(seed=2, value=1.0, k=3, n=3),
     ]  # fmt: skip
@@ -45,6 +48,7 @@ def test_a_claim_is_the_declared_seed_beside_the_published_value(tmp_path):
             "seeds": 3,
             "spread": "0.333 to 1.000",
             "collapsed": 1,
+            "recall": "covid 0.25",
             "verdict": "not comparable",
         }
     ]

@@ -33,3 +33,28 @@ def test_each_step_is_compared_with_the_one_above():
 def test_a_step_without_records_is_named():
     with pytest.raises(ValueError, match="'strict'"):
         evaluation.tabulate_steps(make_records(), ["leaky", "strict"])
+
+
+def make_predictions(variant, images, num_right):
+    predicted = ["a"] * num_right + ["b"] * (len(images) - num_right)
+    return pd.DataFrame(
+        {"variant": variant, "seed": 0, "image_id": images, "label": "a", "predicted": predicted}
+    )
+
+
+def test_steps_on_the_same_images_are_compared_image_by_image():
+    images = [f"{number:03}" for number in range(100)]
+    both = [make_predictions("leaky", images, 90), make_predictions("clean", images[::-1], 50)]
+    table = evaluation.tabulate_steps(make_records(), ["leaky", "clean"], pd.concat(both))
+    clean = table.set_index("step").loc["clean"]
+    right = np.arange(100) < 90, np.arange(100)[::-1] < 50
+    assert clean["p_mcnemar"] == evaluation.mcnemar_test(*right).p_value
+    assert clean["num_shared"] == 100 and np.isnan(clean["difference_lower"])
+
+
+def test_steps_on_other_images_are_independent_samples():
+    images = [f"{number:03}" for number in range(110)]
+    both = [make_predictions("leaky", images[:100], 90), make_predictions("clean", images[10:], 50)]
+    table = evaluation.tabulate_steps(make_records(), ["leaky", "clean"], pd.concat(both))
+    clean = table.set_index("step").loc["clean"]
+    assert clean["num_shared"] == 90 and clean["difference_upper"] < 0

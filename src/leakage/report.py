@@ -11,12 +11,13 @@ from leakage import record
 GROUP = ["notebook", "protocol", "variant", "backbone", "weights"]
 CLAIM_COLUMNS = (
     "system notebook claim protocol backbone weights published ours interval chance "
-    "seeds spread collapsed verdict"
+    "seeds spread collapsed recall verdict"
 ).split()
 HEADINGS = {
     "interval": "95 % interval",
     "spread": "over seeds",
     "collapsed": "collapsed runs",
+    "recall": "lowest recall",
 }
 PHANTOM_NOTE = (
     "Made from phantoms (drawn images with a known truth), not from patients or photographs."
@@ -61,7 +62,7 @@ def make_claims_table(records):
 
     Returns
     -------
-    DataFrame of shape (n_claims, 14)
+    DataFrame of shape (n_claims, 15)
         Text, ready to show; what is not known is empty. `seeds` and `collapsed` are numbers.
     """
     accuracy = records[records["metric"] == "accuracy"]
@@ -97,6 +98,7 @@ def _describe_claim(row, records):
         "seeds": len(accuracies),
         "spread": f"{accuracies.min():.3f} to {accuracies.max():.3f}",
         "collapsed": collapsed["seed"].nunique(dropna=False),
+        "recall": _find_lowest_recall(group[group["seed"] == row["seed"]]),
         "verdict": _show(row["verdict"]),
     }
 
@@ -142,6 +144,15 @@ def _show_reliance(found):
 
 def _show(value):
     return "" if pd.isna(value) else str(value)
+
+
+def _find_lowest_recall(scores):
+    """The class that the declared run finds least often: a low accuracy may be one lost class."""
+    recalls = scores[(scores["metric"] == "recall") & scores["value"].notna()]
+    if recalls.empty:
+        return ""
+    row = recalls.loc[recalls["value"].astype(float).idxmin()]
+    return f"{row['class']} {row['value']:.2f}"
 
 
 def _show_share(k, n):

@@ -27,6 +27,7 @@ from leakage.audit.folder import read_images
 from leakage.audit.looks import Looks, measure_looks
 from leakage.audit.model_info import format_model_info
 from leakage.audit.rows import CODES, STATUSES, Row
+from leakage.audit.stored import read_cards, write_cards
 from leakage.audit.training_record import make_record, read_record
 
 CHECKS = {
@@ -60,6 +61,8 @@ __all__ = [
     "read_card",
     "read_images",
     "read_record",
+    "read_cards",
+    "write_cards",
 ]
 
 

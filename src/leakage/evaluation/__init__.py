@@ -16,6 +16,7 @@ from leakage.evaluation.intervals import (
     fisher_test,
     mcnemar_test,
     newcombe_interval,
+    trend_test,
     wilson_interval,
 )
 from leakage.evaluation.reliance import (
@@ -65,6 +66,7 @@ __all__ = [
     "summarize_energy",
     "summarize_seeds",
     "tabulate_counterfactuals",
+    "trend_test",
     "tabulate_scores",
     "tabulate_steps",
     "wilson_interval",

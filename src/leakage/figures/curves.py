@@ -53,7 +53,7 @@ def draw_confusion(ax, matrix, class_names, title: str = ""):
     return ax
 
 
-def draw_history(axes, histories, labels):
+def draw_history(axes, histories, labels, chance=None):
     """Draw accuracy and loss by epoch, training dashed and validation solid.
 
     Parameters
@@ -65,6 +65,8 @@ def draw_history(axes, histories, labels):
         `val_loss`, each a list by epoch. One a seed, or one a model.
     labels : list of str
         One a history; equal labels (seeds of one model) share a colour.
+    chance : float, optional
+        Accuracy by chance: the share of the largest class.
 
     Returns
     -------
@@ -99,6 +101,9 @@ def draw_history(axes, histories, labels):
         Line2D([], [], color="black", linestyle="--", label="training"),
         Line2D([], [], color="black", label="validation"),
     ]
+    if chance is not None:
+        label = f"chance: {chance:.2f}"
+        handles.append(axes[0].axhline(chance, color=style.CHANCE, linestyle=":", label=label))
     axes[1].legend(handles=handles, loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0)
     return axes
 
@@ -155,7 +160,7 @@ def draw_roc(
     return ax
 
 
-def draw_dose_response(ax, frame, value, bounds, chance=None, ylabel=None):
+def draw_dose_response(ax, frame, value, bounds, chance=None, ylabel=None, chance_label="chance"):
     """Draw a response against the dose of confounding, with its interval.
 
     Parameters
@@ -171,6 +176,8 @@ def draw_dose_response(ax, frame, value, bounds, chance=None, ylabel=None):
         Where the response would lie by chance.
     ylabel : str, optional
         Name of the response, if not that of its column.
+    chance_label : str
+        What the line of `chance` is.
 
     Returns
     -------
@@ -182,7 +189,8 @@ def draw_dose_response(ax, frame, value, bounds, chance=None, ylabel=None):
     ax.errorbar(frame["dose"], values, yerr=[below.clip(lower=0), above.clip(lower=0)],
                 color=style.OURS, marker="o", capsize=3, label="ours, 95 % interval")  # fmt: skip
     if chance is not None:
-        ax.axhline(chance, color=style.CHANCE, linestyle=":", label=f"chance: {chance:.2f}")
+        label = f"{chance_label}: {chance:.2f}"
+        ax.axhline(chance, color=style.CHANCE, linestyle=":", label=label)
     ax.set(xlabel="confounding", ylabel=ylabel or value, xlim=(-0.05, 1.05))
     ax.set_ylim(bottom=0)
     ax.set_xticks(frame["dose"])
