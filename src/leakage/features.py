@@ -35,8 +35,8 @@ class FeatureBank:
         What views from 1 on are; view 0 is the image itself.
     seed : int
         Seed of the augmented views.
-    treatment : str
-        Name in `leakage.treatments.TREATMENTS` of what is done to the pixels before augmentation.
+    treatment : str or leakage.treatments.Fitted
+        What is done to the pixels before augmentation, as `leakage.treatments` names it.
     cache_dir : pathlib.Path, optional
         Default: the project's cache (`LEAKAGE_CACHE_DIR`).
     batch_size : int
@@ -45,7 +45,7 @@ class FeatureBank:
     backbone: object
     augmentation: published.Augmentation | None = None
     seed: int = 0
-    treatment: str = "none"
+    treatment: object = "none"
     cache_dir: pathlib.Path | None = None
     batch_size: int = 32
 
@@ -69,13 +69,14 @@ class FeatureBank:
         Raises
         ------
         ValueError
-            If an augmented view is asked for without an augmentation.
+            If an augmentation, or the mask of an image, is needed and missing.
         """
         if view > 0 and self.augmentation is None:
             raise ValueError(
                 "An augmented view needs an augmentation. Expected `augmentation` to be set, or "
                 f"view=0. Received: view={view}."
             )
+        treatments.check_masks(table, self.treatment)
         keys = self._make_keys(table, view)
         folder = self._get_folder(view)
         files = [folder / f"{key}.npy" for key in keys]
@@ -108,7 +109,7 @@ class FeatureBank:
     def _make_keys(self, table, view):
         """Name each row by its content; the k-th copy of a row is a view of its own."""
         keys = pd.Series(list(table["sha256"]))
-        if treatments.TREATMENTS[self.treatment].needs_mask:
+        if treatments.needs_mask(self.treatment):
             keys = keys + "-" + pd.Series([_hash_file(path) for path in table["mask_path"]])
         if view == 0:
             return keys.tolist()
@@ -121,7 +122,7 @@ class FeatureBank:
             "decoder": images.DECODER_VERSION,
             "backbone": self.backbone.key,
             "size_px": self.backbone.size_px,
-            "treatment": self.treatment,
+            "treatment": treatments.get_key(self.treatment),
             "dtype": self.backbone.model.dtype_policy.name,
             "view": view,
             "last_layer": self.backbone.model.layers[-1].name,
@@ -225,8 +226,7 @@ def limit_size(root, keep=None, limit_gb=None):
     return dropped
 
 
-def get_limit_gb():
-    """Cap of the bank in gigabytes: `LEAKAGE_CACHE_GB`, else 20."""
+def get_limit_gb():  # cap of the bank in gigabytes
     return float(os.environ.get("LEAKAGE_CACHE_GB", DEFAULT_CACHE_GB))
 
 

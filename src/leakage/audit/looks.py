@@ -1,4 +1,4 @@
-"""What of an image should not matter, measured in one pass: border, thumbnail, histogram."""
+"""What of an image should not matter, measured in one pass: border, thumbnail, quality ..."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -7,14 +7,15 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from leakage import images, progress
+from leakage import images, progress, quality
 
 CANVAS_PX = 160
 # 10 % on each side: letters and collimators lie there, lungs hardly do.
 RING_PX = 16
 THUMBNAIL_PX = 16
 NUM_BINS = 32
-FIELDS = ("thumbnails", "borders", "histograms")
+MEASURES = (*quality.SIMPLE_COLUMNS, *quality.BRISQUE_COLUMNS)
+FIELDS = ("thumbnails", "borders", "histograms", "qualities")
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,15 @@ class Looks:
         Mean, deviation and maximum of each of 36 squares around the image, 10 % of it wide.
     histograms : ndarray of shape (n_images, 32), dtype=float32, in [0, 1]
         Square root of the share of pixels in each range of brightness.
+    qualities : ndarray of shape (n_images, 39), dtype=float32
+        Sharpness, contrast, noise and the 36 features of BRISQUE (0 where they are missing).
     """
 
     image_ids: pd.Index
     thumbnails: np.ndarray
     borders: np.ndarray
     histograms: np.ndarray
+    qualities: np.ndarray
 
     def select(self, image_ids, field):
         """Return the features of some images, in their order, and which of them there are.
@@ -71,7 +75,7 @@ def measure_looks(table, num_jobs=2):
         results = list(progress.track(measured, "look at images", total=len(rows)))
     found = [result is not None for result in results]
     kept = [result for result in results if result is not None]
-    sizes = dict(zip(FIELDS, (THUMBNAIL_PX**2, 108, NUM_BINS), strict=True))
+    sizes = dict(zip(FIELDS, (THUMBNAIL_PX**2, 108, NUM_BINS, len(MEASURES)), strict=True))
     features = {
         name: np.array([result[number] for result in kept], np.float32).reshape(-1, sizes[name])
         for number, name in enumerate(FIELDS)
@@ -87,7 +91,9 @@ def _measure(path):
     gray = images.resize_image(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), CANVAS_PX)
     thumbnail = images.resize_image(gray.astype(np.float32), THUMBNAIL_PX)
     counts = np.bincount(gray.ravel() // (256 // NUM_BINS), minlength=NUM_BINS)
-    return thumbnail.ravel(), measure_border(gray), np.sqrt(counts / gray.size)
+    measures = quality.describe_image(gray)
+    qualities = np.nan_to_num([measures[name] for name in MEASURES])
+    return thumbnail.ravel(), measure_border(gray), np.sqrt(counts / gray.size), qualities
 
 
 def measure_border(gray):

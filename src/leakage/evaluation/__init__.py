@@ -9,6 +9,8 @@ from leakage.evaluation.energy import (
     measure_energy_in_mask,
     summarize_energy,
 )
+from leakage.evaluation.factors import estimate_effects, list_effect_scores, make_design
+from leakage.evaluation.imbalance import bound_hits, score_majority, weigh_recalls
 from leakage.evaluation.intervals import (
     McNemar,
     bootstrap_interval,
@@ -19,6 +21,8 @@ from leakage.evaluation.intervals import (
     trend_test,
     wilson_interval,
 )
+from leakage.evaluation.marks import list_mark_scores, measure_mark_use, paired_interval
+from leakage.evaluation.paired import compare_runs
 from leakage.evaluation.reliance import (
     find_worst_group,
     list_reliance_scores,
@@ -45,21 +49,30 @@ __all__ = [
     "McNemar",
     "Verdict",
     "bootstrap_interval",
+    "bound_hits",
+    "compare_runs",
     "describe_obstacles",
     "describe_provenance",
     "draw_resamples",
+    "estimate_effects",
     "find_detectable_shares",
     "find_never_predicted",
     "find_worst_group",
     "fisher_test",
     "judge_result",
+    "make_design",
     "make_predictions",
     "mcnemar_test",
+    "list_effect_scores",
     "list_energy_scores",
+    "list_mark_scores",
     "list_reliance_scores",
     "measure_energy_in_mask",
+    "measure_mark_use",
     "measure_reliance",
     "newcombe_interval",
+    "paired_interval",
+    "score_majority",
     "score_one_against_rest",
     "score_predictions",
     "score_runs",
@@ -69,5 +82,6 @@ __all__ = [
     "trend_test",
     "tabulate_scores",
     "tabulate_steps",
+    "weigh_recalls",
     "wilson_interval",
 ]

@@ -6,9 +6,12 @@ in a notebook.
 
 from leakage.figures.comparisons import draw_claims, draw_scores, draw_seed_dots
 from leakage.figures.curves import draw_confusion, draw_dose_response, draw_history, draw_roc
+from leakage.figures.factors import draw_effects, draw_quality
 from leakage.figures.grids import draw_status_grid
 from leakage.figures.images import draw_cam_grid, draw_image_grid
+from leakage.figures.networks import draw_embedding, draw_network
 from leakage.figures.style import COLORS, add_note, set_style
+from leakage.figures.tradeoffs import draw_tradeoff, get_tradeoff_size
 
 __all__ = [
     "COLORS",
@@ -17,11 +20,17 @@ __all__ = [
     "draw_claims",
     "draw_confusion",
     "draw_dose_response",
+    "draw_embedding",
+    "draw_effects",
     "draw_history",
     "draw_image_grid",
+    "draw_network",
+    "draw_quality",
     "draw_roc",
     "draw_scores",
     "draw_seed_dots",
     "draw_status_grid",
+    "draw_tradeoff",
+    "get_tradeoff_size",
     "set_style",
 ]

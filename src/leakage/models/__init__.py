@@ -5,26 +5,78 @@ pre-processing included: Grad-CAM then finds the convolution by name and cannot 
 the wrong scale.
 """
 
-from leakage.models import heads, saved, small_cnn, vgg, weights
-from leakage.models.heads import build_paper_head, join_backbone_and_head
+from leakage.models import (
+    baselines,
+    covid_net,
+    heads,
+    keras_families,
+    resnet18,
+    saved,
+    siamese,
+    small_cnn,
+    tails,
+    vgg,
+    weights,
+)
+from leakage.models.covid_net import build_covid_net
+from leakage.models.heads import HEADS, build_head, build_paper_head, join_backbone_and_head
+from leakage.models.saved import save_backbone
+from leakage.models.siamese import build_siamese
 from leakage.models.small_cnn import build_small_cnn
+from leakage.models.tails import (
+    copy_tail,
+    count_weights,
+    cut_backbone,
+    join_frozen_and_trained,
+    join_tail_and_head,
+)
 from leakage.models.weights import Backbone, copy_with_random_weights
 
 __all__ = [
     "BACKBONES",
+    "HEADS",
     "Backbone",
     "build_backbone",
+    "build_covid_net",
+    "build_head",
     "build_paper_head",
+    "build_siamese",
     "build_small_cnn",
+    "copy_tail",
     "copy_with_random_weights",
+    "count_weights",
+    "covid_net",
+    "cut_backbone",
     "heads",
     "join_backbone_and_head",
+    "join_frozen_and_trained",
+    "join_tail_and_head",
+    "save_backbone",
     "saved",
+    "siamese",
     "small_cnn",
+    "tails",
     "weights",
 ]
 
-BACKBONES = {"vgg19": vgg.VGG19}
+BACKBONES = {
+    family.name: family
+    for family in (
+        vgg.VGG16,
+        vgg.VGG19,
+        vgg.VGG16_FC1,
+        vgg.VGG16_FC2,
+        vgg.VGG16_FC3,
+        resnet18.RESNET18,
+        keras_families.RESNET50,
+        keras_families.MOBILENET_V2,
+        keras_families.XCEPTION,
+        keras_families.INCEPTION_V3,
+        baselines.PIXELS,
+        baselines.ONE_CONVOLUTION,
+        baselines.LUNG_CNN,
+    )
+}
 
 
 def build_backbone(name, weights_source, size_px, seed=0):
@@ -49,10 +101,17 @@ def build_backbone(name, weights_source, size_px, seed=0):
     Raises
     ------
     ValueError
-        If the name or the source of weights is unknown.
+        If the name or the source of weights is unknown, Keras has no ImageNet weights of this
+        backbone, or the images are too small for it.
     ConnectionError
         If ImageNet weights are neither in Keras' cache nor to be had from the network.
     """
+    if weights_source == "nih":
+        raise ValueError(
+            'Weights "nih" are trained here, not downloaded. Expected a backbone from '
+            "`training.pretrain_on_findings`, or the path of one that `models.save_backbone` "
+            f"wrote. Received: weights={weights_source!r}."
+        )
     if weights_source not in ("imagenet", "random"):
         return saved.load_backbone(weights_source, size_px)
     if name not in BACKBONES:

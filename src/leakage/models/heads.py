@@ -7,6 +7,70 @@ import numpy as np
 MINIMUM_VARIANCE = 1e-6
 # Room for the layers of one model between the initialiser seeds of neighbouring seeds.
 SEEDS_PER_MODEL = 1000
+PASS_BATCH_SIZE = 256
+
+
+# Width of each hidden layer, and the dropout after the last of them.
+HEADS = {
+    "paper": ((1024, 512), 0.0),  # S1, Rahaman et al. 2020
+    "average_pool": ((), 0.0),  # S2: ResNet18's own pooling, then the scores
+    "dense_64": ((64,), 0.0),  # S3
+    "dense_512": ((512,), 0.2),  # S4
+    "scores": ((), 0.0),  # nothing between the features and the scores
+}
+# torchvision's ResNet18 of the time: 7x7 with stride 1, whatever the size of the map.
+POOL_SIZE = 7
+
+
+def build_head(
+    kind, feature_shape, num_classes, seed, training_features=None, activation="softmax"
+):
+    """Build a head from features to class scores.
+
+    Parameters
+    ----------
+    kind : str
+        A key of `HEADS`.
+    feature_shape : tuple of int
+        (height, width, channels) or (channels,): the backbone's output.
+    num_classes : int
+    seed : int
+        Seed of the initial weights and of dropout.
+    training_features : ndarray of shape (n_images, *feature_shape), optional
+        If given, each feature is standardised by its mean and deviation over these images
+        (`feature_scaling` "standard"): pass training images only, the statistics are part of the
+        model.
+    activation : {"softmax", "sigmoid"}
+        Of the scores: "sigmoid" for the binary cross-entropy.
+
+    Returns
+    -------
+    keras.Sequential
+
+    Raises
+    ------
+    ValueError
+        If the kind is unknown.
+    """
+    if kind not in HEADS:
+        raise ValueError(f"Unknown head. Expected one of {sorted(HEADS)}. Received: {kind!r}.")
+    widths, dropout = HEADS[kind]
+    layers = []
+    if kind == "average_pool":
+        pool_size = tuple(min(POOL_SIZE, side) for side in feature_shape[:2])
+        layers.append(keras.layers.AveragePooling2D(pool_size, strides=1, name="pooling"))
+    # VGG16's own fully connected layers stand behind a layer called "flatten".
+    layers.append(
+        keras.layers.Flatten(name="flatten" if len(feature_shape) > 1 else "flatten_features")
+    )
+    if training_features is not None:
+        layers.append(_build_scaling(_pass_through(layers, training_features)))
+    for number, width in enumerate(widths):
+        layers.append(build_dense(width, "relu", f"hidden_{number + 1}", seed, number))
+    if dropout:
+        layers.append(keras.layers.Dropout(dropout, seed=seed, name="dropout"))
+    layers.append(build_dense(num_classes, activation, "scores", seed, len(widths)))
+    return keras.Sequential([keras.Input(feature_shape), *layers], name=f"{kind}_head")
 
 
 def build_paper_head(feature_shape, num_classes, seed, training_features=None):
@@ -28,17 +92,7 @@ def build_paper_head(feature_shape, num_classes, seed, training_features=None):
     -------
     keras.Sequential
     """
-    layers = [keras.Input(feature_shape), keras.layers.Flatten(name="flatten")]
-    if training_features is not None:
-        layers.append(_build_scaling(training_features))
-    widths = (
-        (1024, "relu", "hidden_1"),
-        (512, "relu", "hidden_2"),
-        (num_classes, "softmax", "scores"),
-    )
-    for number, (width, activation, name) in enumerate(widths):
-        layers.append(build_dense(width, activation, name, seed, number))
-    return keras.Sequential(layers, name="paper_head")
+    return build_head("paper", feature_shape, num_classes, seed, training_features)
 
 
 def join_backbone_and_head(backbone, head):
@@ -79,8 +133,18 @@ def build_dense(width, activation, name, seed, number):
     )
 
 
-def _build_scaling(training_features):
-    flat = training_features.reshape(len(training_features), -1)
+def _pass_through(layers, features):
+    """Apply layers without weights, batch by batch."""
+    parts = []
+    for start in range(0, len(features), PASS_BATCH_SIZE):
+        values = features[start : start + PASS_BATCH_SIZE]
+        for layer in layers:
+            values = layer(values)
+        parts.append(keras.ops.convert_to_numpy(values))
+    return np.concatenate(parts)
+
+
+def _build_scaling(flat):
     mean = flat.mean(axis=0, dtype=np.float64)
     variance = flat.var(axis=0, dtype=np.float64)
     variance[variance < MINIMUM_VARIANCE] = 1.0

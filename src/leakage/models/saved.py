@@ -51,11 +51,46 @@ def load_backbone(path, size_px):
     low, high = card["input_range"]
     pixels = keras.Input((size_px, size_px, 3), name="pixels")
     prepared = weights.add_preprocessing(pixels, (high - low) / 255, (low,) * 3)
-    output = _reapply(stored, prepared)
+    output = reapply(stored, prepared)
     model = keras.Model(pixels, output, name=card["name"])
     model.trainable = False
     key = f"saved/{hashlib.sha256(path.read_bytes()).hexdigest()}"
     return weights.Backbone(model, card["name"], card["weights"], key, _find_last_map(model))
+
+
+def save_backbone(backbone, path):
+    """Save a backbone as a ``.keras`` file with the card that `load_backbone` reads.
+
+    Parameters
+    ----------
+    backbone : leakage.models.weights.Backbone
+    path : str or pathlib.Path
+        Ends in ``.keras``; its folder exists.
+
+    Returns
+    -------
+    pathlib.Path
+    """
+    path = pathlib.Path(path)
+
+    def rename(layer):
+        # Loading puts a pre-processing of its own in front: here, one that changes nothing.
+        config = layer.get_config()
+        if layer.name == "preprocessing":
+            config["name"] = "own_preprocessing"
+        return layer.__class__.from_config(config)
+
+    copy = keras.models.clone_model(backbone.model, clone_function=rename)
+    copy.set_weights(backbone.model.get_weights())
+    copy.save(path)
+    card = {
+        "name": backbone.name,
+        "weights": backbone.weights,
+        "input_size_px": backbone.size_px,
+        "input_range": [0.0, 255.0],
+    }
+    path.with_suffix(".json").write_text(json.dumps(card, indent=1))
+    return path
 
 
 def _read_card(path):
@@ -76,7 +111,7 @@ def _read_card(path):
     return card
 
 
-def _reapply(stored, prepared):
+def reapply(stored, prepared):
     """Rebuild the stored graph on a new input, layer by layer: calling it would nest it."""
     outputs = {}
 

@@ -1,16 +1,13 @@
 """From a family of backbones and a source of weights to a flat, frozen model of raw pixels."""
 
 import dataclasses
-import os
-import pathlib
-import urllib.parse
-import urllib.request
 
 import keras
 import numpy as np
 
-# Seconds to wait for the server of the ImageNet weights before giving up with advice.
-CONNECTION_TIMEOUT_S = 8
+from leakage.models import imagenet
+
+FROM_SCRATCH = "from scratch"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,31 +18,40 @@ class Family:
     ----------
     name : str
     builder : callable
-        `builder(input_tensor=..., include_top=False, weights=None)` of `keras.applications`.
+        `builder(input_tensor=..., include_top=..., weights=None)`, as in `keras.applications`.
     input_size_px : int
         The published input size.
-    scale : float
+    scale : float or tuple of float
     offset : tuple of float
         Pre-processing is `x * scale + offset`, per channel, after `reverse_channels`.
     reverse_channels : bool
         Whether the network was trained on BGR.
-    weights_url : str
-        File without the classifier, as `keras.applications` asks for it.
-    weights_hash : str
+    weights_url : str or None
+        File of ImageNet weights, as `keras.applications` asks for it; None where it has none.
+    weights_hash : str or None
         Its MD5, as in `keras.applications`.
     last_conv : str
         Layer that Grad-CAM reads.
+    minimum_size_px : int
+        Smallest input that leaves a feature map.
+    last_layer : str, optional
+        Layer of the network with its classifier at which the backbone ends (`include_top`).
+    is_pretrainable : bool
+        False for the baselines without transfer, whose weights are "from scratch".
     """
 
     name: str
     builder: object
     input_size_px: int
-    scale: float
+    scale: float | tuple
     offset: tuple
     reverse_channels: bool
-    weights_url: str
-    weights_hash: str
+    weights_url: str | None
+    weights_hash: str | None
     last_conv: str
+    minimum_size_px: int = 32
+    last_layer: str | None = None
+    is_pretrainable: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +65,7 @@ class Backbone:
     name : str
         The architecture.
     weights : str
-        "imagenet", "random (seed 0)" or the name on a saved backbone's card.
+        "imagenet", "random (seed 0)", "from scratch" or the name on a saved backbone's card.
     key : str
         What identifies architecture and weights, for the feature bank.
     last_conv : str
@@ -94,38 +100,70 @@ def add_preprocessing(pixels, scale, offset, reverse_channels=False):
 
 def build_family(family, source, size_px, seed):
     """Build one family's frozen backbone with "imagenet" or "random" weights."""
+    if size_px < family.minimum_size_px:
+        raise ValueError(
+            f"The images are too small for {family.name}. Expected a side of at least "
+            f"{family.minimum_size_px} pixels (its published size is {family.input_size_px}). "
+            f"Received: size_px={size_px}."
+        )
     pixels = keras.Input((size_px, size_px, 3), name="pixels")
     prepared = add_preprocessing(pixels, family.scale, family.offset, family.reverse_channels)
-    built = family.builder(input_tensor=prepared, include_top=False, weights=None)
-    model = keras.Model(pixels, built.output, name=family.name)
+    model = keras.Model(pixels, _build_layers(family, prepared), name=family.name)
     if source == "imagenet":
-        _load_imagenet_weights(model, family)
+        imagenet.load_weights(model, family)
         label = "imagenet"
     else:
         fill_random_weights(model, seed)
-        label = f"random (seed {seed})"
+        label = f"random (seed {seed})" if family.is_pretrainable else FROM_SCRATCH
     model.trainable = False
     return Backbone(model, family.name, label, f"{family.name}/{label}", family.last_conv)
+
+
+def _build_layers(family, prepared):
+    if family.last_layer is None:
+        return family.builder(input_tensor=prepared, include_top=False, weights=None).output
+    whole = family.builder(
+        input_tensor=prepared, include_top=True, weights=None, classifier_activation=None
+    )
+    return whole.get_layer(family.last_layer).output
 
 
 def fill_random_weights(model, seed):
     """Draw every kernel from He's normal distribution and set every bias to zero.
 
     Keras' own default (Glorot) shrinks the signal of a deep ReLU network layer by layer; He et al.
-    2015 (arXiv 1502.01852) keeps its variance. The layer named "preprocessing" stays as it is.
+    2015 (arXiv 1502.01852) keeps its variance. Pre-processing stays as it is, and batch
+    normalisation starts as no change (statistics 0 and 1).
     """
-    layers = [layer for layer in model.layers if layer.name != "preprocessing" and layer.weights]
+    layers = [layer for layer in model.layers if layer.weights and not is_preprocessing(layer)]
     for number, layer in enumerate(layers):
-        values = []
-        for weight in layer.weights:
-            if weight.name == "kernel":
-                initialize = keras.initializers.HeNormal(seed=seed * 10_007 + number)
-                values.append(keras.ops.convert_to_numpy(initialize(weight.shape)))
-            elif weight.name in ("gamma", "moving_variance"):
-                values.append(np.ones(weight.shape, np.float32))
-            else:
-                values.append(np.zeros(weight.shape, np.float32))
-        layer.set_weights(values)
+        layer.set_weights(
+            [_draw_weight(layer, weight, seed * 10_007 + number) for weight in layer.weights]
+        )
+
+
+def is_preprocessing(layer):
+    """Tell the layer that prepares pixels, whose weights are never trained or drawn."""
+    return layer.name in ("preprocessing", "own_preprocessing")
+
+
+def _draw_weight(layer, weight, seed):
+    if weight.name in ("gamma", "moving_variance"):
+        return np.ones(weight.shape, np.float32)
+    if "kernel" not in weight.name:
+        return np.zeros(weight.shape, np.float32)
+    # A depthwise filter sees one channel: Keras would count the others as inputs too.
+    is_depthwise = weight.name == "depthwise_kernel" or isinstance(
+        layer, keras.layers.DepthwiseConv2D
+    )
+    if is_depthwise:
+        height, width, channels, multiplier = weight.shape
+        initialize = keras.initializers.HeNormal(seed=seed)
+        drawn = initialize((height, width, 1, channels * multiplier))
+        return keras.ops.convert_to_numpy(drawn).reshape(weight.shape)
+    # The second kernel of a separable convolution must not repeat the draw of the first.
+    number = seed + 5_003 if weight.name == "pointwise_kernel" else seed
+    return keras.ops.convert_to_numpy(keras.initializers.HeNormal(seed=number)(weight.shape))
 
 
 def copy_with_random_weights(model, seed):
@@ -146,59 +184,7 @@ def copy_with_random_weights(model, seed):
     """
     copy = keras.models.clone_model(model)
     for layer in copy.layers:
-        if layer.name == "preprocessing":
-            layer.set_weights(model.get_layer("preprocessing").get_weights())
+        if is_preprocessing(layer):
+            layer.set_weights(model.get_layer(layer.name).get_weights())
     fill_random_weights(copy, seed)
     return copy
-
-
-def _load_imagenet_weights(model, family):
-    """Load Keras' published weights, from its cache or else from its server."""
-    file_name = pathlib.PurePosixPath(urllib.parse.urlparse(family.weights_url).path).name
-    cached = _get_keras_home() / "models" / file_name
-    if not cached.exists():
-        _check_server(family, cached)
-        # Where the folder is missing, get_file silently uses /tmp instead.
-        cached.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        path = keras.utils.get_file(
-            file_name,
-            family.weights_url,
-            cache_dir=_get_keras_home(),
-            cache_subdir="models",
-            file_hash=family.weights_hash,
-        )
-    except Exception as error:  # get_file wraps every cause in a bare Exception
-        raise ConnectionError(_explain_no_weights(family, cached, error)) from error
-    # By name, because the flat model has one more layer in front (the pre-processing).
-    model.load_weights(path, by_name=True, skip_mismatch=False)
-
-
-def _check_server(family, cached):
-    request = urllib.request.Request(family.weights_url, method="HEAD")
-    try:
-        with urllib.request.urlopen(request, timeout=CONNECTION_TIMEOUT_S):
-            pass
-    except OSError as error:
-        raise ConnectionError(_explain_no_weights(family, cached, error)) from error
-
-
-def _explain_no_weights(family, cached, error):
-    return (
-        f"The ImageNet weights of {family.name} could not be downloaded ({error}). Expected "
-        f"{family.weights_url} to answer, or the file at {_shorten(cached)}. Ways forward: "
-        f"(1) run again with a network; (2) download that file elsewhere and put it there; "
-        f"(3) -p weights PATH with a saved Keras backbone and its JSON card; (4) -p weights "
-        f"random -p feature_scaling standard, which shows what an untrained network makes of "
-        f"the shortcuts."
-    )
-
-
-def _get_keras_home():
-    """Return the folder in which `keras.utils.get_file` keeps its files."""
-    return pathlib.Path(os.environ.get("KERAS_HOME", pathlib.Path.home() / ".keras"))
-
-
-def _shorten(path):
-    home = os.path.expanduser("~")
-    return str(path).replace(home, "~", 1)

@@ -3,7 +3,7 @@
 A new dataset is one file with `read_table(data_dir, **options)` and one line in `READERS`.
 """
 
-from leakage.tables import cohen, kermany, nih, wolf_husky
+from leakage.tables import cohen, kermany, nih, v7labs, wolf_husky
 from leakage.tables._common import (
     ADULT_AGE_YEARS,
     COLUMNS,
@@ -12,13 +12,20 @@ from leakage.tables._common import (
     make_table,
 )
 from leakage.tables._files import describe_files
-from leakage.tables._study import concatenate_tables, read_animals, read_phantoms, read_study
+from leakage.tables._study import (
+    STUDY_CLASSES,
+    concatenate_tables,
+    read_animals,
+    read_phantoms,
+    read_study,
+)
 
 READERS = {
     "cohen": cohen.read_table,
     "kermany": kermany.read_table,
     "nih": nih.read_table,
     "wolf_husky": wolf_husky.read_table,
+    "v7labs": v7labs.read_table,
     "phantoms": read_phantoms,
 }
 
@@ -27,6 +34,7 @@ __all__ = [
     "COLUMNS",
     "READERS",
     "SOURCE_AGE_RANGES_YEARS",
+    "STUDY_CLASSES",
     "concatenate_tables",
     "describe_files",
     "get_age_groups",

@@ -146,13 +146,15 @@ def fit_batches(
         metrics=["accuracy"],
         jit_compile=model.count_params() >= MIN_WEIGHTS_FOR_XLA and not has_convolutions,
     )
+    if class_weights is not None:
+        # Keras takes weights of classes with arrays alone, weights of images with any input.
+        batches = ((x, y, np.array([class_weights[int(one)] for one in y])) for x, y in batches)
     history = model.fit(
         batches,
         steps_per_epoch=num_steps,
         epochs=num_epochs,
         validation_data=validation_data,
         validation_batch_size=batch_size,
-        class_weight=class_weights,
         callbacks=[_EpochBar(num_epochs, description), *callbacks],
         shuffle=False,
         verbose=0,

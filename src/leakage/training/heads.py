@@ -3,8 +3,9 @@
 import dataclasses
 
 import keras
+import numpy as np
 
-from leakage import features, models, published
+from leakage import features, models, published, treatments
 from leakage.training import fitting, store
 
 S1 = published.TRAINING["S1"]
@@ -26,8 +27,11 @@ class Settings:
         "none" as published, or "standard": each feature by its training mean and deviation.
     shuffle : bool
         Whether each epoch sees the images in a new order. The ancestor never shuffled.
-    treatment : str
-        Name in `leakage.treatments.TREATMENTS` of what is done to every image first.
+    treatment : str or leakage.treatments.Fitted
+        What is done to every image first, as `leakage.treatments` names it.
+    class_weights : str
+        "none", or "balanced": the loss counts an image of a class as often as the largest class
+        has images for each of its own, as S4 weights its four classes.
     """
 
     num_epochs: int = S1.num_epochs
@@ -36,9 +40,15 @@ class Settings:
     num_views: int | None = None
     feature_scaling: str = "none"
     shuffle: bool = True
-    treatment: str = "none"
+    treatment: object = "none"
+    class_weights: str = "none"
 
     def __post_init__(self):
+        if self.class_weights not in ("none", "balanced"):
+            raise ValueError(
+                'Unknown class_weights. Expected "none" or "balanced". Received: '
+                f"{self.class_weights!r}."
+            )
         if self.feature_scaling not in ("none", "standard"):
             raise ValueError(
                 'Unknown feature_scaling. Expected "none" or "standard". Received: '
@@ -77,11 +87,12 @@ def train_heads(split, bank, class_names, seeds, settings, variant=""):
     validation = bank.extract(parts["val"], description=f"{variant}: validation features")
     test = bank.extract(parts["test"], description=f"{variant}: test features")
     content = {
-        "settings": dataclasses.asdict(settings),
+        "settings": describe_settings(settings),
         "classes": list(class_names),
         "features": [store.hash_arrays(part) for part in (views, [validation], [test])],
         "labels": {name: values.tolist() for name, values in labels.items()},
     }
+    weights = weigh_classes(labels["train"]) if settings.class_weights == "balanced" else None
     scaled_on = views[0] if settings.feature_scaling == "standard" else None
 
     def train_seed(seed, keep_model):
@@ -97,6 +108,7 @@ def train_heads(split, bank, class_names, seeds, settings, variant=""):
                 batch_size=settings.batch_size,
                 shuffle=settings.shuffle,
                 reduce_on_plateau=True,
+                class_weights=weights,
                 description=f"{variant}: seed {seed}",
             )
             return history, fitting.predict_scores(head, test)
@@ -107,6 +119,29 @@ def train_heads(split, bank, class_names, seeds, settings, variant=""):
         return store.load_or_train(content, build, train, seed=seed, keep_model=keep_model)
 
     return [train_seed(seed, keep_model=seed == seeds[0]) for seed in seeds]
+
+
+def describe_settings(settings):
+    """Return settings as plain values, a fitted treatment by its key."""
+    fields = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
+    return fields | {"treatment": treatments.get_key(settings.treatment)}
+
+
+def weigh_classes(labels):
+    """Weight of each class in the loss: images of the largest class for each of its own.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_images,), dtype=int
+
+    Returns
+    -------
+    dict of int to float
+        1 for the largest class; classes without images are left out.
+    """
+    counts = np.bincount(labels)
+    present = np.flatnonzero(counts)
+    return {int(label): float(counts.max() / counts[label]) for label in present}
 
 
 def train_protocol(split, backbone, protocol, class_names, seeds, settings, variant=""):
@@ -137,33 +172,47 @@ def train_protocol(split, backbone, protocol, class_names, seeds, settings, vari
     return train_heads(split, bank, class_names, seeds, settings, variant)
 
 
-def score_counterfactuals(split, backbone, protocol, class_names, run, settings, names):
+def score_counterfactuals(
+    split,
+    backbone,
+    protocol,
+    class_names,
+    run,
+    settings,
+    names,
+    modes=("test-time", "retrained"),
+):
     """Score what is left when parts of the images are taken away, at test time and retrained.
 
     Parameters
     ----------
     split, backbone, protocol, class_names, settings
-        As `train_protocol` takes them.
+        As `train_protocol` takes them; a version is applied after the treatment of `settings`.
     run : Run
         A run that kept its head; the retrained heads use its seed.
     names : sequence of str
         Names in `leakage.treatments.TREATMENTS`.
+    modes : sequence of str
+        "test-time", "retrained" or both.
 
     Returns
     -------
     dict of (str, str) to ndarray of shape (n_test, n_classes)
-        By treatment and "test-time" (the given head on treated test images) or "retrained" (a
+        By version and "test-time" (the given head on treated test images) or "retrained" (a
         head trained, validated and tested on treated images).
     """
     test = split[split["split"] == "test"]
     scores = {("full", "test-time"): run.test_scores}
     for name in names:
-        bank = features.FeatureBank(backbone, treatment=name)
-        treated = bank.extract(test, description=f"{name}: test features")
-        scores[name, "test-time"] = fitting.predict_scores(run.model, treated)
-        changed = dataclasses.replace(settings, treatment=name)
-        retrained = train_protocol(
-            split, backbone, protocol, class_names, [run.seed], changed, name
-        )
-        scores[name, "retrained"] = retrained[0].test_scores
+        treatment = treatments.compose(settings.treatment, name)
+        if "test-time" in modes:
+            bank = features.FeatureBank(backbone, treatment=treatment)
+            treated = bank.extract(test, description=f"{name}: test features")
+            scores[name, "test-time"] = fitting.predict_scores(run.model, treated)
+        if "retrained" in modes:
+            changed = dataclasses.replace(settings, treatment=treatment)
+            retrained = train_protocol(
+                split, backbone, protocol, class_names, [run.seed], changed, name
+            )
+            scores[name, "retrained"] = retrained[0].test_scores
     return scores

@@ -1,0 +1,122 @@
+"""Figures of experiments on treatments: effects of factors, quality by class."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from leakage.figures import style
+
+LABEL_WIDTH = 34
+NUM_BINS = 30
+
+
+def draw_effects(ax, effects, xlabel="effect on accuracy", interval="95 % over seeds"):
+    """Draw the effect of each factor, or any difference, with its interval.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    effects : DataFrame
+        From `leakage.evaluation.estimate_effects`; optionally with `published`, the difference
+        that a published ablation found (missing = NaN).
+    xlabel : str
+    interval : str
+        What the intervals are, for the legend.
+
+    Returns
+    -------
+    Axes
+        With a line at no effect and a band as wide as two equal runs differ (one deviation).
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to draw.
+    """
+    missing = [name for name in ("factor", "effect", "lower", "upper") if name not in effects]
+    if missing or len(effects) == 0:
+        raise ValueError(
+            "There is nothing to draw. Expected the table of `evaluation.estimate_effects`. "
+            f"Missing: {missing}. Received: {len(effects)} rows."
+        )
+    handles = [Line2D([], [], marker="o", color=style.OURS, label=f"ours, {interval}")]
+    for y, row in enumerate(effects.to_dict("records")):
+        if pd.notna(row["lower"]):
+            ax.plot([row["lower"], row["upper"]], [y, y], color=style.OURS, solid_capstyle="butt")
+        ax.plot(row["effect"], y, "o", color=style.OURS, markersize=7)
+        if pd.notna(row.get("published", np.nan)):
+            ax.plot(row["published"], y + 0.22, "D", color=style.PUBLISHED, markerfacecolor="white")
+    if "published" in effects and effects["published"].notna().any():
+        handles.append(
+            Line2D([], [], marker="D", linestyle="", color=style.PUBLISHED,
+                   markerfacecolor="white", label="published, one run each")
+        )  # fmt: skip
+    ax.axvline(0, color=style.CHANCE, linestyle=":")
+    handles.append(Line2D([], [], color=style.CHANCE, linestyle=":", label="no effect"))
+    spread = effects["run_sd"].iloc[0] if "run_sd" in effects else np.nan
+    if pd.notna(spread):
+        ax.axvspan(-spread, spread, color=style.CHANCE, alpha=0.15, linewidth=0)
+        handles.append(
+            Patch(color=style.CHANCE, alpha=0.15, label=f"run-to-run deviation: {spread:.3f}")
+        )
+    labels = [_describe_factor(row) for row in effects.to_dict("records")]
+    ax.set_yticks(range(len(labels)), [style.wrap_text(label, LABEL_WIDTH) for label in labels])
+    ax.set_ylim(len(labels) - 0.5, -0.5)
+    ax.tick_params(axis="y", length=0)
+    ax.set_xlabel(xlabel)
+    ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1.01), ncols=2, borderaxespad=0)
+    return ax
+
+
+def draw_quality(ax, values, labels, bounds=None, xlabel: str = "quality"):
+    """Draw the histogram of a measure of quality, one line a class.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    values : array-like of shape (n_images,)
+        Missing values are left out.
+    labels : array-like of str, shape (n_images,)
+    bounds : tuple of float, optional
+        Beyond them lie the outliers.
+    xlabel : str
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    ValueError
+        If no value is known.
+    """
+    values, labels = np.asarray(values, dtype=float), np.asarray(labels, dtype=object)
+    known = np.isfinite(values)
+    if values.shape != labels.shape or not known.any():
+        raise ValueError(
+            "There is no quality to draw. Expected a value and a label for each image, one value "
+            f"known at least. Received: {values.shape} values, {labels.shape} labels, "
+            f"{int(known.sum())} known."
+        )
+    edges = np.histogram_bin_edges(values[known], bins=NUM_BINS)
+    for number, label in enumerate(sorted(set(labels[known]))):
+        part = values[known & (labels == label)]
+        counts, _ = np.histogram(part, bins=edges)
+        median = np.median(part)
+        color = style.get_color(number)
+        ax.stairs(counts / len(part), edges, color=color, linewidth=1.6,
+                  label=f"{label}, n = {len(part)}, median {median:.2f}")  # fmt: skip
+        ax.axvline(median, ymax=0.04, color=color, linewidth=3)
+    for number, bound in enumerate(bounds or ()):
+        name = "1.5 interquartile ranges" if number == 0 else None
+        ax.axvline(bound, color=style.CHANCE, linestyle=":", label=name)
+    ax.set_xlabel(xlabel)
+    ax.set_ylabel("share of the class's images")
+    ax.legend()
+    return ax
+
+
+def _describe_factor(row) -> str:
+    levels = f": {row['low']} → {row['high']}" if "low" in row else ""
+    return f"{row['factor']}{levels}"

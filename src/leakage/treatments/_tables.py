@@ -1,0 +1,151 @@
+"""Treat whole tables: load, write, and say what was changed."""
+
+import pathlib
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from leakage import images, progress, record
+from leakage.treatments import _apply, _names, symbols
+
+# A change of half a gray value is rounding.
+MIN_CHANGE = 0.5
+MIN_CONTRAST = 16
+
+
+def load_treated_images(table, size_px, name):
+    """Decode, treat and resize every image of a table.
+
+    Parameters
+    ----------
+    table : DataFrame
+    size_px : int
+    name : str or Fitted
+
+    Returns
+    -------
+    ndarray of shape (n_images, size_px, size_px, 3), dtype=float32, in [0, 255]
+    """
+    check_masks(table, name)
+    rows = progress.track(table.to_dict("records"), f"load images, {_names.get_name(name)}")
+    return np.stack([_apply.load_treated_image(row, size_px, name) for row in rows])
+
+
+def report_changes(table, treatment):
+    """Say which images a treatment changes, how much, and why not the others.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows with `image_id`, `label`, `path`; `mask_path` and `symbol_mask_path` are used where
+        they are.
+    treatment : str or Fitted
+        Of the whole image: what is applied at the network's size changes every image.
+
+    Returns
+    -------
+    DataFrame
+        One row an image: `image_id`, `label`, `changed`, `share_changed` of its pixels (of what
+        is cut, the share that is gone), `share_lungs_changed` (NaN without a mask),
+        `share_symbols_changed` (NaN without a true mask of symbols) and `note`.
+    """
+    check_masks(table, treatment)
+    rows = progress.track(table.to_dict("records"), f"compare, {_names.get_name(treatment)}")
+    return pd.DataFrame([_compare(row, treatment) for row in rows])
+
+
+def write_treated_images(table, folder, size_px, treatment):
+    """Write treated copies of images, and of their masks, as PNG.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of the table contract.
+    folder : str or Path
+        Made if it is not there. Pictures of patients: keep it out of results.
+    size_px : int
+        Side of the copies.
+    treatment : str or Fitted
+
+    Returns
+    -------
+    DataFrame
+        The rows with `path`, `mask_path` (where there was one; a cut moves it along), sizes and
+        `sha256` of the copies; `lesion_mask_path` and `symbol_mask_path` are left out, since they
+        no longer fit.
+    """
+    check_masks(table, treatment)
+    folder = pathlib.Path(folder)
+    written = []
+    rows = table.to_dict("records")
+    for number, row in enumerate(progress.track(rows, f"write {_names.get_name(treatment)}")):
+        has_mask = isinstance(row.get("mask_path"), str)
+        image, mask = _apply.load_treated_pair(row, size_px, treatment, has_mask)
+        path = folder / f"{number:06d}.png"
+        _write(path, np.rint(image).astype(np.uint8))
+        row |= {"path": str(path), "lesion_mask_path": np.nan, "symbol_mask_path": np.nan}
+        row |= images.inspect_image(path)
+        if has_mask:
+            row["mask_path"] = str(folder / f"{number:06d}_mask.png")
+            _write(pathlib.Path(row["mask_path"]), mask.astype(np.uint8) * 255)
+        written.append(row)
+    return pd.DataFrame(written, index=table.index, columns=table.columns)
+
+
+def check_masks(table, treatment):
+    """Refuse a treatment by masks where some images have none: it would mark those that have.
+
+    Raises
+    ------
+    ValueError
+        With the numbers of each class.
+    """
+    if not _names.needs_mask(treatment) or table["mask_path"].notna().all():
+        return
+    counts = table["mask_path"].notna().groupby(table["label"]).agg(["sum", "size"])
+    found = ", ".join(f"{label} {n_with} of {n}" for label, n_with, n in counts.itertuples())
+    raise ValueError(
+        f"Treatment {_names.get_name(treatment)!r} needs a mask for every image: masks for some "
+        "classes and none for others would be a new shortcut. Expected `mask_path` in each row, "
+        "or a box version such as 'centre box only', or 'crop'. "
+        f"Received masks for: {found} images."
+    )
+
+
+def _compare(row, treatment):
+    steps = [step for step in _names.split_name(treatment) if step.at_full_size]
+    before, _ = _apply.load_whole(row, [], "none")
+    after, _ = _apply.load_whole(row, steps, treatment)
+    found = {"image_id": row["image_id"], "label": row["label"]}
+    if after.shape != before.shape:
+        gone = 1 - after[..., 0].size / before[..., 0].size
+        unknown = {"share_lungs_changed": np.nan, "share_symbols_changed": np.nan}
+        return found | {"changed": True, "share_changed": gone} | unknown | {"note": ""}
+    changed = np.abs(after - before).max(axis=2) > MIN_CHANGE
+    shares = {"share_changed": float(changed.mean())}
+    for name, column in (("lungs", "mask_path"), ("symbols", "symbol_mask_path")):
+        inside = None
+        if isinstance(row.get(column), str):
+            inside = _apply.shrink(
+                before, _apply.read_mask({**row, "mask_path": row[column]}, before.shape[:2])
+            )[1]
+        known = inside is not None and inside.any()
+        shares[f"share_{name}_changed"] = float(changed[inside].mean()) if known else np.nan
+    note = "" if changed.any() else _explain(before)
+    return found | {"changed": bool(changed.any())} | shares | {"note": note}
+
+
+def _explain(image):
+    if min(image.shape[:2]) < symbols.MIN_SIDE_PX:
+        return f"smaller than {symbols.MIN_SIDE_PX} pixels"
+    if image.max() - image.min() < MIN_CONTRAST:
+        return "flat: all pixels are about equal"
+    return "nothing was found to change"
+
+
+def _write(path, pixels):
+    if pixels.ndim == 3:
+        pixels = pixels[..., ::-1]
+    with record.open_atomic(path, "wb") as stream:
+        stream.write(cv2.imencode(".png", pixels)[1].tobytes())

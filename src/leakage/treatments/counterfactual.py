@@ -1,0 +1,66 @@
+"""What is left of an image: inside a mask, outside it, the border, a thumbnail."""
+
+import numpy as np
+
+from leakage import images
+from leakage.treatments._common import FILL_VALUE, Treatment
+
+# Side of the centre box, as a share of the image's: the lungs of a frontal chest X-ray lie in it.
+BOX_SHARE = 0.7
+# Width of the border, as a share of the side: letters, frames and collimation lie in it.
+BORDER_SHARE = 0.1
+THUMBNAIL_PX = 16
+
+
+def make_box(size_px):
+    """Return the centre box as a mask, ndarray of shape (size_px, size_px), dtype=bool."""
+    return make_centre((size_px, size_px), BOX_SHARE)
+
+
+def make_centre(shape, share):
+    """Return the centre of an image as a mask: `share` of its height and of its width."""
+    box = np.zeros(shape, dtype=bool)
+    rows, columns = (round(side * (1 - share) / 2) for side in shape)
+    box[rows : shape[0] - rows, columns : shape[1] - columns] = True
+    return box
+
+
+def _keep(image, mask):
+    return np.where(mask[..., np.newaxis], image, np.float32(FILL_VALUE))
+
+
+def _leave(image, mask):
+    return image.copy()
+
+
+def _remove_mask(image, mask):
+    return _keep(image, ~mask)
+
+
+def _keep_box(image, mask):
+    return _keep(image, make_centre(image.shape[:2], BOX_SHARE))
+
+
+def _remove_box(image, mask):
+    return _keep(image, ~make_centre(image.shape[:2], BOX_SHARE))
+
+
+def _keep_border(image, mask):
+    return _keep(image, ~make_centre(image.shape[:2], 1 - 2 * BORDER_SHARE))
+
+
+def _shrink(image, mask):
+    small = images.resize_image(image, THUMBNAIL_PX)
+    enlarged = images.resize_image(small, max(image.shape[:2]))
+    return enlarged[: image.shape[0], : image.shape[1]]
+
+
+TREATMENTS = (
+    Treatment("none", _leave),
+    Treatment("mask only", _keep, needs_mask=True),
+    Treatment("mask removed", _remove_mask, needs_mask=True),
+    Treatment("centre box only", _keep_box),
+    Treatment("centre box removed", _remove_box),
+    Treatment("border only", _keep_border),
+    Treatment("thumbnail 16x16", _shrink),
+)
