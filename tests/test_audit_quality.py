@@ -1,4 +1,4 @@
-"""The row "label predicted from image quality": a blurred class is found, clean phantoms are not."""
+"""The row "label predicted from image quality": a blurred class is found, clean ones are not."""
 
 import cv2
 import numpy as np

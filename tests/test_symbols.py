@@ -83,8 +83,8 @@ def test_an_image_full_of_writing_is_left_alone():
 
 def read_letters(rows, treatment):
     """Score a reader of the upper edge by cross-validation: right answers, one an image."""
-    pixels = treatments.load_treated_images(rows, 96, treatment)[:, :24, 40:, 0]
-    reader = linear_model.LogisticRegression(C=1e-4, max_iter=2000)
+    pixels = treatments.load_treated_images(rows, 96, treatment)[:, :24, 40:, 0] / 255
+    reader = linear_model.RidgeClassifier(alpha=30)
     truth = (rows["label"] == "covid").to_numpy()
     predicted = model_selection.cross_val_predict(
         reader, pixels.reshape(len(rows), -1), truth, cv=5
@@ -139,6 +139,8 @@ def test_marks_are_the_same_on_either_class_and_nothing_else_changes(tmp_path):
     framed = phantoms.mark_images(plain, tmp_path / "framed", "frame", ["covid"])
     first = framed[framed["marked"]].iloc[0]
     assert images.decode_image(first["path"])[0].max() < 20
+    for path in framed.loc[framed["marked"], "symbol_mask_path"].dropna():
+        assert not images.decode_image(path)[:3].any()  # a frame hides what lies under it
     with pytest.raises(ValueError, match="'letter', 'frame'.*Received: mark='arrow'"):
         phantoms.mark_images(plain, tmp_path / "x", "arrow", ["covid"])
     with pytest.raises(ValueError, match="labels not there: .'wolf'"):

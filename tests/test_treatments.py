@@ -210,6 +210,14 @@ def test_a_transplant_needs_donors_and_gives_every_image_symbols(table):
         assert treatments.find_symbols(treatments.apply_treatment(fitted, image)).any()
 
 
+def test_donors_keep_their_symbols_when_they_are_painted_over_afterwards(table):
+    fitted = treatments.fit_treatment("inpaint+transplant", table, donors="covid")
+    assert len(fitted.states["transplant"]) == 3 * 3
+    for path in table["path"]:
+        treated = treatments.apply_treatment(fitted, images.decode_image(path))
+        assert treatments.find_symbols(treated).any()
+
+
 def test_a_transplant_without_symbols_changes_nothing(table, image):
     fitted = treatments.fit_treatment("transplant", table, donors="no finding")
     assert fitted.states["transplant"] == {}

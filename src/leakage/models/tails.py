@@ -106,8 +106,8 @@ def join_frozen_and_trained(frozen, trained):
     keras.Model
         Shares its layers with both.
     """
-    if frozen is None:
-        return trained
+    if frozen is None:  # a model of its own: without the optimiser's state, which triples a file
+        return keras.Model(trained.input, trained.output, name=trained.name)
     if isinstance(trained, keras.Sequential):
         return heads.join_backbone_and_head(frozen, trained)
     output = saved.reapply(trained, frozen.model.output)
