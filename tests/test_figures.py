@@ -321,9 +321,14 @@ def test_a_normalised_empty_map_and_an_unknown_scale_are_refused():
 
 
 def test_a_dose_response_shows_every_dose_with_its_interval_and_chance():
-    frame = pd.DataFrame({
-        "dose": [1.0, 0.0], "accuracy": [0.9, 0.4], "lower": [0.8, 0.3], "upper": [0.95, 0.5],
-    })
+    frame = pd.DataFrame(
+        {
+            "dose": [1.0, 0.0],
+            "accuracy": [0.9, 0.4],
+            "lower": [0.8, 0.3],
+            "upper": [0.95, 0.5],
+        }
+    )
     _, ax = plt.subplots()
     figures.draw_dose_response(ax, frame, "accuracy", ("lower", "upper"), chance=0.36)
     assert list(ax.lines[0].get_xdata()) == [0.0, 1.0]

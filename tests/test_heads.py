@@ -33,11 +33,6 @@ def split():
     return pd.concat(parts, ignore_index=True)
 
 
-def test_weights_are_images_of_the_largest_class_for_each_of_its_own():
-    labels = np.array([0] * 10 + [1] * 40 + [3] * 5)
-    assert heads.weigh_classes(labels) == {0: 4.0, 1: 1.0, 3: 8.0}
-
-
 def test_class_weights_make_a_head_call_the_small_class_more_often(split):
     found = {}
     for weights in ("none", "balanced"):

@@ -71,7 +71,7 @@ def test_no_number_of_views_means_a_fresh_one_for_every_epoch():
 
 def test_epoch_e_sees_view_e_and_each_image_once_an_epoch():
     views = [np.arange(10)[:, None] + 100 * view for view in range(3)]
-    batches = fitting._generate_batches(views, np.arange(10), 4, seed=0, shuffle=True)
+    batches = fitting.generate_batches(views, np.arange(10), 4, seed=0, shuffle=True)
     for epoch in range(5):
         values = np.concatenate([next(batches)[0] for _ in range(3)]).ravel()
         assert sorted(values - 100 * (epoch % 3)) == list(range(10))
@@ -79,7 +79,7 @@ def test_epoch_e_sees_view_e_and_each_image_once_an_epoch():
 
 
 def test_unshuffled_batches_keep_the_order_of_the_classes_as_the_ancestor_did():
-    batches = fitting._generate_batches([np.arange(10)], np.arange(10), 4, 0, shuffle=False)
+    batches = fitting.generate_batches([np.arange(10)], np.arange(10), 4, 0, shuffle=False)
     np.testing.assert_array_equal(next(batches)[1], [0, 1, 2, 3])
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from leakage import evaluation, models, published, tables, training
-from leakage.training import fitting, schedules, starts, study, transfer, views
+from leakage.training import fitting, schedules, starts, study, views
 
 OPTIONS = training.Options("standard", num_epochs=2, num_pixel_views=2, num_feature_views=0)
 CLASSES = ("no finding", "covid")
@@ -100,16 +100,12 @@ def test_rare_classes_weigh_more_and_s4_finds_its_published_weights():
     counts = {name: sum(sizes) for name, sizes in study.SPLIT_SIZES["S4"].items()}
     labels = np.repeat(range(4), list(counts.values()))
     # The source: bacterial 1.00, healthy 1.75, viral 1.94, covid 6.40, of its own images.
-    np.testing.assert_allclose(transfer._weigh_classes(labels), [1, 1.75, 1.94, 6.4], rtol=0.09)
-    inputs = {"train": [np.arange(6)[:, None]]}
-    truth = np.array([0, 0, 0, 0, 1, 1])
-    weights = transfer._weigh_classes(truth)
-    batch = next(
-        transfer._generate_batches(
-            inputs, {"train": truth}, {"train": truth}, schedules.SCHEDULES["S3"], 0, weights
-        )
-    )
-    np.testing.assert_array_equal(batch[2], np.where(batch[1] == 1, 2.0, 1.0))
+    weights = dict(zip(labels, fitting.weigh_images(labels), strict=True))
+    np.testing.assert_allclose(list(weights.values()), [1, 1.75, 1.94, 6.4], rtol=0.09)
+    truth = np.array([0, 0, 0, 0, 2, 2])
+    weights = fitting.weigh_images(truth)
+    batch = next(fitting.generate_batches([truth[:, None]], truth, 6, 0, image_weights=weights))
+    np.testing.assert_array_equal(batch[2], np.where(batch[1] == 2, 2.0, 1.0))
 
 
 def test_the_rate_falls_to_a_tenth_after_every_seven_epochs():

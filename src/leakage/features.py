@@ -84,7 +84,7 @@ class FeatureBank:
         missing = list({keys[row]: row for row in missing}.values())
         if missing:
             self._compute(table, view, keys, files, missing, description)
-        _mark_used(folder)
+        os.utime(folder)
         return np.stack([np.load(file, allow_pickle=False) for file in files])
 
     def extract_views(self, table, num_views, description="features"):
@@ -226,12 +226,9 @@ def limit_size(root, keep=None, limit_gb=None):
     return dropped
 
 
-def get_limit_gb():  # cap of the bank in gigabytes
+def get_limit_gb():
+    """Cap of the bank in gigabytes."""
     return float(os.environ.get("LEAKAGE_CACHE_GB", DEFAULT_CACHE_GB))
-
-
-def _mark_used(folder):
-    os.utime(folder)
 
 
 def _hash_file(path):

@@ -49,6 +49,7 @@ def fit_model(
     num_epochs,
     batch_size,
     shuffle=True,
+    image_weights=None,
     reduce_on_plateau=False,
     **options,
 ):
@@ -59,18 +60,20 @@ def fit_model(
     model : keras.Model
         Ends in class scores.
     views : sequence of ndarray of shape (n_images, ...)
-    labels : ndarray of shape (n_images,), dtype=int
+    labels : ndarray of shape (n_images, ...)
+        Targets of the loss.
     validation_data : tuple of ndarray
         Inputs and labels.
     seed : int
         Seed of the order of images.
     optimizer : keras.optimizers.Optimizer
     num_epochs, batch_size : int
-    shuffle : bool
+    shuffle, image_weights
+        As `generate_batches` takes them.
     reduce_on_plateau : bool
         Multiply the rate by 0.3 after 10 epochs without a better validation loss, as published.
     **options
-        `loss`, `class_weights`, `callbacks`, `description` of `fit_batches`.
+        `loss`, `callbacks`, `description` of `fit_batches`.
 
     Returns
     -------
@@ -88,7 +91,7 @@ def fit_model(
         )
     return fit_batches(
         model,
-        _generate_batches(views, labels, batch_size, seed, shuffle),
+        generate_batches(views, labels, batch_size, seed, shuffle, image_weights),
         -(-len(labels) // batch_size),
         validation_data,
         optimizer=optimizer,
@@ -109,7 +112,6 @@ def fit_batches(
     num_epochs,
     batch_size,
     loss="sparse_categorical_crossentropy",
-    class_weights=None,
     callbacks=(),
     description="training",
 ):
@@ -118,7 +120,7 @@ def fit_batches(
     Parameters
     ----------
     model : keras.Model
-    batches : iterator of (inputs, targets)
+    batches : iterator of (inputs, targets) or (inputs, targets, weights)
         Its order and content are all the randomness there is: give it a seed.
     num_steps : int
     validation_data : tuple of ndarray
@@ -126,8 +128,6 @@ def fit_batches(
     optimizer : keras.optimizers.Optimizer
     num_epochs, batch_size : int
     loss : str or keras.losses.Loss
-    class_weights : dict of int to float, optional
-        Weight of each class in the loss.
     callbacks : sequence of keras.callbacks.Callback
     description : str
         What the progress bar says.
@@ -146,9 +146,6 @@ def fit_batches(
         metrics=["accuracy"],
         jit_compile=model.count_params() >= MIN_WEIGHTS_FOR_XLA and not has_convolutions,
     )
-    if class_weights is not None:
-        # Keras takes weights of classes with arrays alone, weights of images with any input.
-        batches = ((x, y, np.array([class_weights[int(one)] for one in y])) for x, y in batches)
     history = model.fit(
         batches,
         steps_per_epoch=num_steps,
@@ -171,6 +168,13 @@ def encode_labels(labels, class_names):
     return np.array([positions[label] for label in labels], dtype=np.int32)
 
 
+def check_choice(name, value, choices):
+    """Raise a ValueError unless `value` is one of `choices`."""
+    if value not in choices:
+        expected = " or ".join(f'"{choice}"' for choice in choices)
+        raise ValueError(f"Unknown {name}. Expected {expected}. Received: {value!r}.")
+
+
 def check_seeds(seeds):
     if isinstance(seeds, str) or not seeds or not all(isinstance(seed, int) for seed in seeds):
         raise ValueError(
@@ -179,17 +183,52 @@ def check_seeds(seeds):
         )
 
 
-def _generate_batches(views, labels, batch_size, seed, shuffle):
-    """Yield batches without end; Keras counts the epochs by `steps_per_epoch`."""
+def weigh_images(labels):
+    """Weight of each image in a loss that counts all classes alike, as S4 weighs its four.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_images,), dtype=int
+
+    Returns
+    -------
+    ndarray of shape (n_images,), dtype=float32
+        Images of the largest class for each image of the own class; 1 in the largest class.
+    """
+    counts = np.bincount(labels)
+    return (counts.max() / counts[labels]).astype(np.float32)
+
+
+def generate_batches(views, targets, batch_size, seed, shuffle=True, image_weights=None):
+    """Yield batches without end; epoch e sees view e mod len(views) in an order of its own.
+
+    Parameters
+    ----------
+    views : sequence of ndarray of shape (n_images, ...)
+    targets : ndarray of shape (n_images, ...)
+    batch_size : int
+        The last batch of an epoch may be smaller.
+    seed : int
+        Of the order of images.
+    shuffle : bool
+    image_weights : ndarray of shape (n_images,), optional
+        Keras takes weights of classes with arrays alone, weights of images with any input.
+
+    Yields
+    ------
+    tuple of ndarray
+        Inputs and targets, with `image_weights` also the weights of the images.
+    """
+    columns = (targets,) if image_weights is None else (targets, image_weights)
     epoch = 0
     while True:
         values = views[epoch % len(views)]
-        order = np.arange(len(labels))
+        order = np.arange(len(targets))
         if shuffle:
             order = np.random.default_rng([seed, epoch]).permutation(order)
         for start in range(0, len(order), batch_size):
             rows = order[start : start + batch_size]
-            yield values[rows], labels[rows]
+            yield values[rows], *(column[rows] for column in columns)
         epoch += 1
 
 

@@ -3,7 +3,6 @@
 import dataclasses
 
 import keras
-import numpy as np
 
 from leakage import features, models, published, treatments
 from leakage.training import fitting, store
@@ -44,16 +43,8 @@ class Settings:
     class_weights: str = "none"
 
     def __post_init__(self):
-        if self.class_weights not in ("none", "balanced"):
-            raise ValueError(
-                'Unknown class_weights. Expected "none" or "balanced". Received: '
-                f"{self.class_weights!r}."
-            )
-        if self.feature_scaling not in ("none", "standard"):
-            raise ValueError(
-                'Unknown feature_scaling. Expected "none" or "standard". Received: '
-                f"{self.feature_scaling!r}."
-            )
+        fitting.check_choice("class_weights", self.class_weights, ("none", "balanced"))
+        fitting.check_choice("feature_scaling", self.feature_scaling, ("none", "standard"))
 
 
 def train_heads(split, bank, class_names, seeds, settings, variant=""):
@@ -92,7 +83,8 @@ def train_heads(split, bank, class_names, seeds, settings, variant=""):
         "features": [store.hash_arrays(part) for part in (views, [validation], [test])],
         "labels": {name: values.tolist() for name, values in labels.items()},
     }
-    weights = weigh_classes(labels["train"]) if settings.class_weights == "balanced" else None
+    balanced = settings.class_weights == "balanced"
+    image_weights = fitting.weigh_images(labels["train"]) if balanced else None
     scaled_on = views[0] if settings.feature_scaling == "standard" else None
 
     def train_seed(seed, keep_model):
@@ -108,7 +100,7 @@ def train_heads(split, bank, class_names, seeds, settings, variant=""):
                 batch_size=settings.batch_size,
                 shuffle=settings.shuffle,
                 reduce_on_plateau=True,
-                class_weights=weights,
+                image_weights=image_weights,
                 description=f"{variant}: seed {seed}",
             )
             return history, fitting.predict_scores(head, test)
@@ -125,23 +117,6 @@ def describe_settings(settings):
     """Return settings as plain values, a fitted treatment by its key."""
     fields = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
     return fields | {"treatment": treatments.get_key(settings.treatment)}
-
-
-def weigh_classes(labels):
-    """Weight of each class in the loss: images of the largest class for each of its own.
-
-    Parameters
-    ----------
-    labels : ndarray of shape (n_images,), dtype=int
-
-    Returns
-    -------
-    dict of int to float
-        1 for the largest class; classes without images are left out.
-    """
-    counts = np.bincount(labels)
-    present = np.flatnonzero(counts)
-    return {int(label): float(counts.max() / counts[label]) for label in present}
 
 
 def train_protocol(split, backbone, protocol, class_names, seeds, settings, variant=""):

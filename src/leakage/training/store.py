@@ -16,7 +16,7 @@ import zipfile
 import keras
 import numpy as np
 
-from leakage import features, models, paths, record
+from leakage import augment, features, models, paths, record
 from leakage.training import fitting
 
 # A part of the cap of the feature bank: heads are large, and quicker to train than features.
@@ -103,9 +103,10 @@ def _read(path, seed, build_model):
 
 @functools.cache
 def _hash_code():
-    """A change in how models are built or fitted makes every stored run another one."""
+    """A change in how models are built, fed or fitted makes every stored run another one."""
     digest = hashlib.sha256()
-    for package in (pathlib.Path(__file__).parent, pathlib.Path(models.__file__).parent):
-        for file in sorted(package.glob("*.py")):
-            digest.update(file.read_bytes())
+    packages = (pathlib.Path(__file__).parent, pathlib.Path(models.__file__).parent)
+    files = [file for package in packages for file in sorted(package.glob("*.py"))]
+    for file in [*files, pathlib.Path(augment.__file__)]:
+        digest.update(file.read_bytes())
     return digest.hexdigest()[:16] + keras.config.floatx()

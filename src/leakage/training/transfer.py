@@ -38,11 +38,7 @@ class Options:
     num_feature_views: int | None = None
 
     def __post_init__(self):
-        if self.feature_scaling not in ("none", "standard"):
-            raise ValueError(
-                'Unknown feature_scaling. Expected "none" or "standard". Received: '
-                f"{self.feature_scaling!r}."
-            )
+        fitting.check_choice("feature_scaling", self.feature_scaling, ("none", "standard"))
 
 
 def train_experiment(experiment, backbone, split, class_names, seeds, options, keep_model=False):
@@ -77,7 +73,8 @@ def train_experiment(experiment, backbone, split, class_names, seeds, options, k
     inputs = _load_inputs(experiment, backbone, frozen, parts, schedule, options)
     content = _describe(experiment, backbone, schedule, options, inputs, labels, class_names)
     targets = {name: _encode(values, experiment, class_names) for name, values in labels.items()}
-    class_weights = _weigh_classes(labels["train"]) if experiment.has_class_weights else None
+    weighs = experiment.has_class_weights
+    image_weights = fitting.weigh_images(labels["train"]) if weighs else None
     scaled = _needs_scaling(backbone, options)
 
     def train_seed(seed):
@@ -86,11 +83,13 @@ def train_experiment(experiment, backbone, split, class_names, seeds, options, k
             return build_trained_part(experiment, backbone, len(class_names), seed, scaled_on)
 
         def train(model):
-            history = fitting.fit_batches(
+            history = fitting.fit_model(
                 model,
-                _generate_batches(inputs, labels, targets, schedule, seed, class_weights),
-                -(-len(labels["train"]) // schedule.batch_size),
+                inputs["train"],
+                targets["train"],
                 (inputs["val"], targets["val"]),
+                seed=seed,
+                image_weights=image_weights,
                 optimizer=schedules.build_optimizer(schedule),
                 num_epochs=schedule.num_epochs,
                 batch_size=schedule.batch_size,
@@ -207,29 +206,8 @@ def _describe(experiment, backbone, schedule, options, inputs, labels, class_nam
     }
 
 
-def _generate_batches(inputs, labels, targets, schedule, seed, class_weights):
-    """Yield batches without end, in a new order each epoch; the loss weighs rare classes up."""
-    train, epoch = inputs["train"], 0
-    while True:
-        view = train[epoch % len(train)]
-        order = np.random.default_rng([seed, epoch]).permutation(len(labels["train"]))
-        for start in range(0, len(order), schedule.batch_size):
-            rows = order[start : start + schedule.batch_size]
-            batch = view[rows], targets["train"][rows]
-            if class_weights is not None:
-                # Keras takes weights of classes only with arrays, so they go with the images.
-                batch += (class_weights[labels["train"][rows]],)
-            yield batch
-        epoch += 1
-
-
 def _encode(labels, experiment, class_names):
     """Targets of the loss: indices, or one column a class for the binary cross-entropy."""
     if experiment.loss == "categorical":
         return labels
     return np.eye(len(class_names), dtype=np.float32)[labels]
-
-
-def _weigh_classes(labels):
-    counts = np.bincount(labels)
-    return (counts.max() / np.maximum(counts, 1)).astype(np.float32)
