@@ -58,7 +58,9 @@ def load_or_train(content, build_model, train, *, seed, keep_model=True):
     started = time.monotonic()
     history, scores = train(model)
     seconds = time.monotonic() - started
-    run = fitting.Run(seed, history, scores, model if keep_model else None, seconds)
+    run = fitting.Run(
+        seed, history, scores, _copy(model, build_model) if keep_model else None, seconds
+    )
     _write(path, run)
     return run
 
@@ -70,6 +72,13 @@ def hash_arrays(arrays):
         digest.update(f"{array.shape} {array.dtype.str}".encode())
         digest.update(memoryview(np.ascontiguousarray(array)).cast("B"))
     return digest.hexdigest()[:24]
+
+
+def _copy(model, build_model):
+    """Leave the optimiser's state behind, which is as large as the model."""
+    kept = build_model()
+    kept.set_weights(model.get_weights())
+    return kept
 
 
 def _write(path, run):
