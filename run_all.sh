@@ -38,21 +38,31 @@ set_up_colab() {
     python3 - "$root/requirements.txt" "$held" "$missing" <<'PYTHON'
 import importlib.metadata, importlib.util, re, sys
 
-requirements, held, missing = sys.argv[1:]
-normalize = lambda name: re.sub(r"[-_.]+", "-", name).lower()
-installed = {normalize(d.metadata["Name"]): d.version
-             for d in importlib.metadata.distributions() if d.metadata["Name"]}
+from packaging import requirements, utils, version  # Colab's own, as of matplotlib and others
+
+source, held, missing = sys.argv[1:]
+installed = {}
+for found in importlib.metadata.distributions():
+    if found.metadata["Name"]:  # of two copies the first on the path is the one that is imported
+        installed.setdefault(utils.canonicalize_name(found.metadata["Name"]), found.version)
 if importlib.util.find_spec("cv2"):  # several distributions bring it; any will do
     installed.setdefault("opencv-contrib-python-headless", None)
-lines = [line.split("#")[0].strip() for line in open(requirements)]
-wanted = [line for line in lines if line and normalize(re.match(r"[\w.-]+", line)[0]) not in installed]
-open(missing, "w").write("".join(f"{line}\n" for line in wanted))
-open(held, "w").write("".join(f"{n}=={v}\n" for n, v in sorted(installed.items()) if v))
+# pip reads no other versions, such as Debian's own
+pattern = re.compile(rf"\s*{version.VERSION_PATTERN}\s*", re.VERBOSE | re.IGNORECASE)
+pins = {name: text for name, text in sorted(installed.items()) if text and pattern.fullmatch(text)}
+lines = [line.split("#")[0].strip() for line in open(source)]
+wanted = {utils.canonicalize_name(r.name): r for r in map(requirements.Requirement, filter(None, lines))}
+for name, requirement in wanted.items():
+    if name in pins and not requirement.specifier.contains(pins[name], prereleases=True):
+        print(f"run_all.sh: note: Colab has {name} {pins[name]}; tested: {requirement.specifier}", file=sys.stderr)
+open(missing, "w").write("".join(f"{r}\n" for name, r in wanted.items() if name not in installed))
+open(held, "w").write("".join(f"{name}=={text}\n" for name, text in pins.items()))
 PYTHON
     if [ -s "$missing" ]; then
         say "Colab: installing only what is missing: $(tr '\n' ' ' <"$missing")"
         python3 -m pip install --quiet --constraint "$held" --requirement "$missing" ||
-            fail "pip could not install what is missing" "It needs the network; run the cell again."
+            fail "pip could not install what is missing" \
+                "See its message above. If it is the network: run the cell again."
     fi
     rm -f "$held" "$missing"
 }

@@ -12,7 +12,7 @@ PACKAGE = Path(leakage.__file__).parent
 LAYERS = [
     ["published", "paths", "progress"],
     [
-        *("environment", "pictures", "record"),
+        *("environment", "exercises", "pictures", "record"),
         # images stands left of tables: readers decode every file in full before they list it
         *("images", "sources", "_archives", "download", "phantoms", "tables"),
         *("protocols", "splits", "treatments", "quality"),

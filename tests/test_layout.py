@@ -25,6 +25,7 @@ FILES = """
 README.md LICENSE CITATION.cff CHANGELOG.md pyproject.toml requirements.txt requirements-dev.txt
 requirements.lock run_all.sh .gitignore .pre-commit-config.yaml .ci/run .github/workflows/ci.yml
 data/README.md notebooks/profiles/demo.yaml notebooks/profiles/smoke.yaml
+trovi.json notebooks/chameleon/run_on_a_node.ipynb
 """.split()
 
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
