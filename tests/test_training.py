@@ -156,3 +156,17 @@ def test_a_forced_or_damaged_run_is_trained_again(monkeypatch):
     monkeypatch.setenv("LEAKAGE_FORCE", "1")
     train()
     assert calls
+
+
+def test_what_was_fitted_is_freed_and_a_copy_is_kept(monkeypatch):
+    fitted = []
+    fit = fitting.fit_model
+    monkeypatch.setattr(
+        fitting, "fit_model", lambda m, *a, **k: fitted.append(m) or fit(m, *a, **k)
+    )
+    kept, dropped = train((27, 1))
+    assert dropped.model is None and len(fitted) == 2
+    held = [*fitted[0].variables, *fitted[0].optimizer.variables, *fitted[1].variables]
+    assert [keras.ops.convert_to_numpy(variable.value).size for variable in held] == [0] * len(held)
+    features = FakeBank().extract(make_split().query("split == 'test'"))
+    np.testing.assert_array_equal(fitting.predict_scores(kept.model, features), kept.test_scores)

@@ -5,6 +5,7 @@ thing share it. `LEAKAGE_FORCE=1` (which `./run_all.sh --force` sets) trains ane
 """
 
 import functools
+import gc
 import hashlib
 import importlib.metadata
 import json
@@ -92,6 +93,7 @@ def _release(model):
     for variable in [*model.variables, *model.optimizer.variables]:
         empty = tf.zeros((0,), variable.dtype)
         tf.raw_ops.AssignVariableOp(resource=variable.value.handle, value=empty)
+    gc.collect()  # models that the caller has dropped lie in cycles
 
 
 def _write(path, run):
