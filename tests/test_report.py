@@ -151,3 +151,25 @@ def test_what_is_left_of_an_accuracy_stands_in_one_row_a_version(tmp_path):
     record.write_metrics(tmp_path / "demo" / "01_x", records)
     filled = readme_blocks.fill_blocks("<!-- reliance:demo -->\n<!-- /reliance:demo -->", tmp_path)
     assert "| 01 | net, vgg19 | border only | 10 |" in filled
+
+
+def test_the_table_of_marks_sets_planted_and_swapped_side_by_side(tmp_path):
+    name = {"variant": "letter: inpaint+crop", "seed": 27, "n": 60}
+    rows = [
+        name | {"metric": metric, "interval": interval, "value": v, "lower": v - 0.1, "upper": v}
+        for metric, interval, v in (
+            ("accuracy", "wilson", 0.9),
+            ("accuracy", "patient_bootstrap", 0.8),
+            ("swapped_accuracy", "wilson", 0.2),
+            ("mark_use", "paired", 0.7),
+        )
+    ]
+    rows.append(rows[0] | {"variant": "study: crop"})  # without a mark
+    records = record.make_records(pd.DataFrame(rows), notebook="05_x", backbone="vgg19")
+    (line,) = report.make_mark_table(records).to_dict("records")
+    assert (line["mark"], line["treatment"], line["n"]) == ("letter", "inpaint+crop", 60)
+    assert line["accuracy as planted"] == "0.900 (0.800 to 0.900)"
+    assert line["difference"] == "0.700 (0.600 to 0.700)"
+    record.write_metrics(tmp_path / "demo" / "05_x", records)
+    filled = readme_blocks.fill_blocks("<!-- marks:demo -->\n<!-- /marks:demo -->", tmp_path)
+    assert "| letter | inpaint+crop | 60 |" in filled

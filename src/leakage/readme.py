@@ -12,8 +12,9 @@ from leakage import record, report
 
 # The words after the name are numbers of notebooks; none means all.
 BLOCK = re.compile(
-    r"(<!-- (results|reliance):([\w.-]+)((?: \d\d)*) -->\n).*?(<!-- /\2:\3 -->)", re.DOTALL
+    r"(<!-- (results|reliance|marks):([\w.-]+)((?: \d\d)*) -->\n).*?(<!-- /\2:\3 -->)", re.DOTALL
 )
+TABLES = {"reliance": report.make_reliance_table, "marks": report.make_mark_table}
 # The heading and the note above a table say these.
 LEFT_OUT = ["system", "weights"]
 
@@ -22,7 +23,8 @@ def fill_blocks(text, results_dir):
     """Fill every block `<!-- results:NAME 01 02 -->` ... `<!-- /results:NAME -->` of a text.
 
     The numbers choose notebooks. A claim that a later notebook repeats stands once. Blocks named
-    `reliance:NAME` get what is left of the accuracies on counterfactual versions.
+    `reliance:NAME` get what is left of the accuracies on counterfactual versions, those named
+    `marks:NAME` how much a planted mark decides.
 
     Raises
     ------
@@ -41,8 +43,8 @@ def fill_blocks(text, results_dir):
         records = report.collect_records(run_dir)
         if numbers:
             records = records[records["notebook"].str[:2].isin(numbers.split())]
-        if kind == "reliance":
-            return start + report.format_markdown(report.make_reliance_table(records)) + end
+        if kind in TABLES:
+            return start + report.format_markdown(TABLES[kind](records)) + end
         claims = report.make_claims_table(records)
         claims = claims.drop_duplicates(["claim", "protocol", "backbone", "weights", "ours"])
         table = report.format_markdown(claims.drop(columns=LEFT_OUT))

@@ -13,7 +13,12 @@ from leakage.report.claims import (
     write_summary,
 )
 from leakage.report.page import FIGURE_TO_REMEMBER, write_index
-from leakage.report.scores import make_energy_table, make_reliance_table, make_runs_table
+from leakage.report.scores import (
+    make_energy_table,
+    make_mark_table,
+    make_reliance_table,
+    make_runs_table,
+)
 
 __all__ = [
     "CLAIM_COLUMNS",
@@ -27,6 +32,7 @@ __all__ = [
     "list_notes",
     "make_claims_table",
     "make_energy_table",
+    "make_mark_table",
     "make_reliance_table",
     "make_runs_table",
     "write_index",

@@ -1,4 +1,4 @@
-"""Tables of a run beside its claims: every run, counterfactual versions, energy of Grad-CAM."""
+"""Tables of a run beside its claims: runs, counterfactual versions, planted marks, Grad-CAM."""
 
 import pandas as pd
 
@@ -127,4 +127,43 @@ def make_reliance_table(records):
 def _show_reliance(found):
     row, reliance = found["counterfactual_accuracy"], found["reliance"]["value"]
     kept = "undefined" if pd.isna(reliance) else f"{reliance:.2f}"
-    return f"{row['value']:.3f} ({row['lower']:.3f} to {row['upper']:.3f}), reliance {kept}"
+    return f"{_show_value(row)}, reliance {kept}"
+
+
+def make_mark_table(records):
+    """Lay out how much a planted mark decides after each treatment of the images.
+
+    Parameters
+    ----------
+    records : DataFrame of shape (n_records, 20)
+        From `collect_records`; those that `evaluation.list_mark_scores` made are used, and the
+        accuracy of the same variant and seed.
+
+    Returns
+    -------
+    DataFrame
+        Text: `mark, treatment, n`, the accuracy with the mark where it was in training and on
+        the other class, and their paired difference, each with its interval.
+    """
+    columns = {
+        "accuracy": "accuracy as planted",
+        "swapped_accuracy": "mark on the other class",
+        "mark_use": "difference",
+    }
+    scored = records[records["metric"].isin(list(columns)) & records["interval"].notna()]
+    scored = scored[scored["interval"] != "patient_bootstrap"]
+    rows = {}
+    for row in scored.to_dict("records"):
+        found = rows.setdefault((row["backbone"], row["variant"], row["seed"]), {})
+        found[row["metric"]] = row
+    table = []
+    for (_, variant, _), found in rows.items():
+        if len(found) == len(columns):
+            mark, _, treatment = variant.partition(": ")
+            line = {"mark": mark, "treatment": treatment, "n": found["mark_use"]["n"]}
+            table.append(line | {text: _show_value(found[name]) for name, text in columns.items()})
+    return pd.DataFrame(table, columns=["mark", "treatment", "n", *columns.values()])
+
+
+def _show_value(row):
+    return f"{row['value']:.3f} ({_show_interval(row)})"
