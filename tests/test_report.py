@@ -173,3 +173,12 @@ def test_the_table_of_marks_sets_planted_and_swapped_side_by_side(tmp_path):
     record.write_metrics(tmp_path / "demo" / "05_x", records)
     filled = readme_blocks.fill_blocks("<!-- marks:demo -->\n<!-- /marks:demo -->", tmp_path)
     assert "| letter | inpaint+crop | 60 |" in filled
+
+
+def test_a_run_with_real_images_says_which_rows_are_from_phantoms():
+    rows = pd.DataFrame({"variant": ["study: none", "letter: none", "letter: crop"]})
+    mixed = rows.assign(data_source=["real", "phantoms", "phantoms"], weights="imagenet")
+    (note,) = report.list_notes(mixed)
+    assert note.endswith("photographs: letter. The rest is real.")
+    assert report.list_notes(mixed.assign(data_source="phantoms")) == [report.PHANTOM_NOTE]
+    assert report.list_notes(mixed.assign(data_source="real")) == []

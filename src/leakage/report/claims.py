@@ -134,8 +134,12 @@ def list_notes(records):
     list of str
     """
     notes = []
-    if (records["data_source"] == "phantoms").any():
+    drawn = records[records["data_source"] == "phantoms"]
+    if len(drawn) and len(drawn) == len(records):
         notes.append(PHANTOM_NOTE)
+    elif len(drawn):
+        names = dict.fromkeys(drawn["variant"].dropna().str.partition(": ")[0])
+        notes.append(f"{PHANTOM_NOTE.removesuffix('.')}: {', '.join(names)}. The rest is real.")
     if records["weights"].astype(str).str.startswith("random").any():
         notes.append(RANDOM_NOTE)
     return notes
