@@ -286,6 +286,7 @@ def test_the_grid_ranks_by_validation_and_the_single_net_ends_in_scores(parts):
     chosen = siamese.choose_settings(SETTINGS, frame, 7)
     assert (chosen.learning_rate, chosen.num_epochs) == (frame["learning_rate"].iloc[0], 7)
     assert chosen.num_filters == SETTINGS.num_filters
+    assert isinstance(chosen.batch_size, int)  # beside a rate: a batch of 8.0 cannot be drawn
     one = siamese.search_grid(None, parts, 3, SETTINGS, {"batch_size": [5]}, 27)  # trains nothing
     assert siamese.choose_settings(SETTINGS, one, 7).batch_size == 5
     run = siamese.train_single(parts, 3, SETTINGS, 27)

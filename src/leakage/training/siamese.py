@@ -175,7 +175,7 @@ def search_grid(train, parts, num_classes, settings, grid, seed):
 
 def choose_settings(settings, ranked, num_epochs):
     """Take the best row of `search_grid`, for a full training of `num_epochs`; Settings."""
-    best = ranked.iloc[0].to_dict()
+    best = ranked.head(1).to_dict("records")[0]  # a row as a Series makes 32 a 32.0
     fields = {field.name for field in dataclasses.fields(settings)}
     values = {name: value for name, value in best.items() if name in fields}
     return dataclasses.replace(settings, **values | {"num_epochs": num_epochs})
