@@ -182,3 +182,14 @@ def test_a_run_with_real_images_says_which_rows_are_from_phantoms():
     assert note.endswith("photographs: letter. The rest is real.")
     assert report.list_notes(mixed.assign(data_source="phantoms")) == [report.PHANTOM_NOTE]
     assert report.list_notes(mixed.assign(data_source="real")) == []
+
+
+def test_the_list_of_runs_shows_each_with_its_declared_seed(tmp_path):
+    row = {"metric": "accuracy", "interval": "wilson", "k": 6, "n": 10, "value": 0.6}
+    row |= {"lower": 0.3, "upper": 0.8, "variant": "VGG16, frozen"}
+    rows = [row | {"seed": 27}, row | {"seed": 1, "k": 2, "value": 0.2}]
+    records = record.make_records(pd.DataFrame(rows), notebook="04_x", backbone="vgg16")
+    record.write_metrics(tmp_path / "demo" / "04_x", records)
+    filled = readme_blocks.fill_blocks("<!-- runs:demo -->\n<!-- /runs:demo -->", tmp_path)
+    assert "| VGG16, frozen | vgg16 | 6/10 = 0.600 | 0.300 to 0.800 |" in filled
+    assert "2/10" not in filled

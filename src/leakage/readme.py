@@ -12,11 +12,25 @@ from leakage import record, report
 
 # The words after the name are numbers of notebooks; none means all.
 BLOCK = re.compile(
-    r"(<!-- (results|reliance|marks):([\w.-]+)((?: \d\d)*) -->\n).*?(<!-- /\2:\3 -->)", re.DOTALL
+    r"(<!-- (results|reliance|marks|runs):([\w.-]+)((?: \d\d)*) -->\n).*?(<!-- /\2:\3 -->)",
+    re.DOTALL,
 )
-TABLES = {"reliance": report.make_reliance_table, "marks": report.make_mark_table}
 # The heading and the note above a table say these.
 LEFT_OUT = ["system", "weights"]
+RUN_COLUMNS = ["run", "backbone", "accuracy", "interval", "balanced", "auc", "recall"]
+
+
+def list_declared_runs(records):
+    """The first seed of each run, the one that was declared beforehand; as `make_runs_table`."""
+    runs = report.make_runs_table(records)
+    return runs.drop_duplicates(["notebook", "protocol", "run", "backbone"])[RUN_COLUMNS]
+
+
+TABLES = {
+    "reliance": report.make_reliance_table,
+    "marks": report.make_mark_table,
+    "runs": list_declared_runs,
+}
 
 
 def fill_blocks(text, results_dir):
@@ -24,7 +38,7 @@ def fill_blocks(text, results_dir):
 
     The numbers choose notebooks. A claim that a later notebook repeats stands once. Blocks named
     `reliance:NAME` get what is left of the accuracies on counterfactual versions, those named
-    `marks:NAME` how much a planted mark decides.
+    `marks:NAME` how much a planted mark decides, those named `runs:NAME` every run.
 
     Raises
     ------
