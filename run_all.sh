@@ -4,6 +4,7 @@
 #   ./run_all.sh                       all notebooks on phantoms (the profile `demo`), offline
 #   ./run_all.sh paper --data-dir DIR  the notebooks' own defaults: the published study on real images
 #   ./run_all.sh smoke                 the demo, tiny: does everything work?
+#   ./run_all.sh sweep GRID.yaml       notebooks over a grid of parameters (--help: options, clusters)
 #   ./run_all.sh test [...]            the tests; further words go to pytest
 #   ./run_all.sh setup [cohen ...]     only the set-up, then the download of the named datasets
 #   ./run_all.sh demo --help           all options of a run: --only, -p, --data-dir, --name, --jobs, --force
@@ -176,6 +177,7 @@ case ${1:-demo} in
         exec "$python" -P -m leakage.download "$@"
         ;;
     test) shift; set_up; run_tests "$@" ;;
+    sweep) shift; set_up; exec "$python" -P -m leakage.sweep "$@" ;;
     demo | smoke | paper | -*) set_up; exec "$python" -P -m leakage.run "$@" ;;
-    *) say "error: no command '$1'; the commands are demo, paper, smoke, test and setup"; print_help; exit 2 ;;
+    *) say "error: no command '$1'; the commands are demo, paper, smoke, sweep, test and setup"; print_help; exit 2 ;;
 esac

@@ -1,7 +1,10 @@
 """The feature bank: right, shared, resumed and bounded."""
 
+import concurrent.futures
 import os
 import shutil
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -60,6 +63,32 @@ def test_an_image_passes_through_the_backbone_once(backbone, table, tmp_path, mo
     assert sum(passed) == len(table)
 
 
+def test_what_two_need_at_the_same_time_one_computes(backbone, table, tmp_path, monkeypatch):
+    passed = count_passes(monkeypatch, backbone)
+    bank = make_bank(backbone, tmp_path, batch_size=2)
+    with concurrent.futures.ThreadPoolExecutor(2) as executor:
+        first, second = executor.map(bank.extract, [table, table.iloc[::-1]])
+    assert sum(passed) == len(table)
+    np.testing.assert_array_equal(second, first[::-1])
+
+
+def test_features_that_vanish_while_they_are_read_are_computed_again(
+    backbone, table, tmp_path, monkeypatch
+):
+    bank = make_bank(backbone, tmp_path)
+    expected = bank.extract(table)
+    original, calls = np.load, []
+
+    def drop_at_third(file, **options):
+        calls.append(file)
+        if len(calls) == 3:  # as another process does that makes room
+            shutil.rmtree(file.parent)
+        return original(file, **options)
+
+    monkeypatch.setattr(np, "load", drop_at_third)
+    np.testing.assert_array_equal(bank.extract(table), expected)
+
+
 def test_an_interrupted_extraction_resumes(backbone, table, tmp_path, monkeypatch):
     bank = make_bank(backbone, tmp_path, batch_size=2)
     original, calls = features.FeatureBank._pass_through, []
@@ -73,7 +102,7 @@ def test_an_interrupted_extraction_resumes(backbone, table, tmp_path, monkeypatc
     monkeypatch.setattr(features.FeatureBank, "_pass_through", fail_at_third)
     with pytest.raises(KeyboardInterrupt):
         bank.extract(table)
-    assert not list(tmp_path.glob("bank/**/*.tmp"))
+    assert not list(tmp_path.glob("bank/**/*.partial"))
     bank.extract(table)
     assert sum(calls) == 4 + 2 + 2  # two batches, the one that failed, and only that one again
 
@@ -130,3 +159,22 @@ def test_over_its_cap_the_bank_drops_what_was_used_longest_ago(tmp_path):
     dropped = features.limit_size(tmp_path, keep=tmp_path / "middle", limit_gb=0)
     assert [folder.name for folder in dropped] == ["new"]
     shutil.rmtree(tmp_path / "middle")
+
+
+def test_a_folder_that_another_process_fills_stays(tmp_path):
+    for name in ("busy", "idle"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.npy").write_bytes(b"0" * 1000)
+    code = (
+        "import filelock, sys\n"
+        "with filelock.FileLock(sys.argv[1]):\n"
+        "    print('held', flush=True)\n"
+        "    sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "busy.lock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        dropped = features.limit_size(tmp_path, limit_gb=0)
+        other.communicate()
+    assert [folder.name for folder in dropped] == ["idle"]
+    assert [folder.name for folder in features.limit_size(tmp_path, limit_gb=0)] == ["busy"]

@@ -361,5 +361,7 @@ def test_the_tail_of_a_progress_file_is_its_last_bar(tmp_path):
     path = tmp_path / "progress"
     path.write_text("\rfit: 10%|# | 1/10\rfit: 20%|## | 2/10")
     assert screen.read_tail(path) == "fit: 20%|## | 2/10"
+    path.write_bytes(b"\rruns: 1/5\n\rseed 27: 3/8\x1b[A")  # a bar within a bar
+    assert screen.read_tail(path) == "seed 27: 3/8"
     path.write_text("\rfit: 100%\r            \r")
     assert screen.read_tail(path) == "" and screen.read_tail(tmp_path / "none") == ""

@@ -44,12 +44,16 @@ def parse_arguments(arguments=None):
         options.jobs = 1 if options.profile == "paper" else 2
     if options.jobs < 1:
         parser.error(f"--jobs must be at least 1. Received: {options.jobs}")
-    if options.name is not None and not re.fullmatch(r"\w[\w.-]*", options.name):
-        parser.error(
-            f"--name is the name of a folder: letters, digits, '.', '_', '-'. "
-            f"Received: {options.name!r}"
-        )
+    check_name(parser, options.name)
     return options
+
+
+def check_name(parser, name):
+    """Exit with code 2 unless `name`, if given, can be the name of a folder in results/."""
+    if name is not None and not re.fullmatch(r"\w[\w.-]*", name):
+        parser.error(
+            f"--name is the name of a folder: letters, digits, '.', '_', '-'. Received: {name!r}"
+        )
 
 
 def report_run(run, profile, terminal):
@@ -84,27 +88,52 @@ def _hide_folder(value):
     return Path(value).name if isinstance(value, str) and os.path.isabs(value) else value
 
 
+def lock_results(run_dir):
+    """Take a folder of results for this process alone.
+
+    Returns
+    -------
+    RunState
+    filelock.FileLock
+        Held; release it at the end.
+
+    Raises
+    ------
+    RuntimeError
+        If another process has it, or it cannot be written.
+    """
+    try:
+        run_state = state.RunState(run_dir)
+        lock = filelock.FileLock(run_state.folder / "lock", timeout=0)
+        lock.acquire()
+    except filelock.Timeout as error:
+        raise RuntimeError(
+            f"Another run is writing to {run_dir}. Wait for it, or use --name."
+        ) from error
+    except OSError as error:
+        fix = queue.FIX_DISK if error.errno in state.DISK_FULL else (
+            "Make it writable, or set LEAKAGE_RESULTS_DIR to a folder that is."
+        )  # fmt: skip
+        raise RuntimeError(f"The results cannot be written: {error}. {fix}") from error
+    return run_state, lock
+
+
+def exit_on_signals():
+    """Let the signals that end a process unwind it, so that it ends what it started."""
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, lambda number, _: sys.exit(128 + number))
+
+
 def main(arguments=None):
     """Run what the command line asks for; return the exit code."""
     options = parse_arguments(arguments)
     terminal = screen.Screen()
     try:
         chosen = plan.make_plan(options, terminal.say)
-    except (ValueError, FileNotFoundError) as error:
-        return _refuse(error)
-    try:
-        run_state = state.RunState(chosen.run_dir)
-        lock = filelock.FileLock(run_state.folder / "lock", timeout=0)
-        lock.acquire()
-    except filelock.Timeout:
-        return _refuse(f"Another run is writing to {chosen.run_dir}. Wait for it, or use --name.")
-    except OSError as error:
-        fix = queue.FIX_DISK if error.errno in state.DISK_FULL else (
-            "Make it writable, or set LEAKAGE_RESULTS_DIR to a folder that is."
-        )  # fmt: skip
-        return _refuse(f"The results cannot be written: {error}. {fix}")
-    for name in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, lambda number, _: sys.exit(128 + number))
+        run_state, lock = lock_results(chosen.run_dir)
+    except (ValueError, FileNotFoundError, RuntimeError) as error:
+        return refuse(error)
+    exit_on_signals()
     run = queue.Queue(chosen, run_state, terminal, options.jobs, options.force)
     try:
         run.execute()
@@ -121,7 +150,8 @@ def main(arguments=None):
     return EXIT_FAILED if run.counts["failed"] else EXIT_OK
 
 
-def _refuse(message):
+def refuse(message):
+    """Say why nothing is run; return the exit code."""
     sys.stderr.write(f"error: {message}\n")
     return EXIT_USAGE
 

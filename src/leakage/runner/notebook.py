@@ -15,6 +15,7 @@ import sys
 import threading
 from pathlib import Path
 
+import filelock
 import nbformat
 import psutil
 
@@ -22,6 +23,7 @@ from leakage import pictures, record
 from leakage.runner import state
 
 PROGRESS_BAR = re.compile(r"\d+%\|.*\|\s*[\d.,kMG]+/[\d.,kMG]+|\d+it \[|^\s*\d+/\d+ [━\-=]")
+NUM_SECONDS_TO_DIE = 5
 # TensorFlow's start-up talk (level I), and its guess that a function is compiled too often, which
 # is what training many small models looks like; other warnings and errors stay.
 CHATTER = re.compile(
@@ -38,7 +40,8 @@ def execute(job):
     ----------
     job : dict
         source, target (paths of notebooks), parameters, working_dir, status (file for the
-        count of cells) and names (list of [path, what to call it] to make machine-free).
+        count of cells), alive (file that this process locks) and names (list of [path, what to
+        call it] to make machine-free).
 
     Returns
     -------
@@ -162,11 +165,13 @@ def export_html(path):
 
 def end_descendants():
     """Kill what this process started, kernels above all, without waiting for its consent."""
-    for process in psutil.Process().children(recursive=True):
+    descendants = psutil.Process().children(recursive=True)
+    for process in descendants:
         try:
             process.kill()
         except psutil.NoSuchProcess:
             continue
+    psutil.wait_procs(descendants, timeout=NUM_SECONDS_TO_DIE)  # until then they may write
 
 
 def _end(*_):
@@ -184,6 +189,8 @@ def main():
     signal.signal(signal.SIGTERM, _end)
     job = json.loads(sys.stdin.readline())
     threading.Thread(target=_watch_life_line, daemon=True).start()
+    alive = filelock.FileLock(job["alive"])
+    alive.acquire()  # whoever wants the same folders waits for the end of this process
     outcome = execute(job)
     end_descendants()
     sys.stdout.write(json.dumps(outcome) + "\n")

@@ -125,6 +125,8 @@ def convert_value(parameter, value, text=None):
         value = text if not isinstance(value, str) else value
     value = _convert_type(value, types)
     wrong = bool(types) and type(value) not in types
+    if value is None and parameter.default is None:  # `num_views: int = None`
+        wrong = False
     if isinstance(value, list) and parameter.item and not wrong:
         value = [_convert_type(item, (parameter.item,)) for item in value]
         wrong = any(type(item) is not parameter.item for item in value)
@@ -191,8 +193,8 @@ def read_profile(path, declared):
     return overrides
 
 
-def add_arguments(overrides, declared, arguments, caller_dir):
-    """Add what was given as `-p name value`.
+def add_arguments(overrides, declared, arguments, caller_dir, where="-p"):
+    """Add what was given as `-p name value`, or in a grid.
 
     Parameters
     ----------
@@ -203,6 +205,8 @@ def add_arguments(overrides, declared, arguments, caller_dir):
     arguments : list of (name, text)
     caller_dir : Path
         Relative paths of files that exist are the caller's and become absolute.
+    where : str
+        What messages call the place of the arguments.
 
     Returns
     -------
@@ -224,9 +228,9 @@ def add_arguments(overrides, declared, arguments, caller_dir):
                     f"Parameter {name!r} names a file that does not exist. Expected a path from "
                     f"here ({caller_dir}) or an absolute one. Received: {text!r}"
                 )
-        for converted in _assign(overrides, declared, name, value, text, "-p"):
+        for converted in _assign(overrides, declared, name, value, text, where):
             if type(converted) is float and isinstance(value, str):
-                notes.append(f"-p {name} {text} is read as {converted!r}")
+                notes.append(f"{where} {name} {text} is read as {converted!r}")
     return sorted(set(notes))
 
 

@@ -27,33 +27,55 @@ def make_plan(options, say=print):
     ValueError, FileNotFoundError
         Saying what is wrong and how to mend it.
     """
-    folder = paths.get_notebooks_dir()
-    every = find_notebooks(folder)
-    declared = {number: parameters.read_declared(path) for number, path in every.items()}
-    overrides = {number: {} for number in every}
-    if options.profile != "paper":
-        profile = folder / "profiles" / f"{options.profile}.yaml"
-        if not profile.is_file():
-            raise FileNotFoundError(f"The profile {profile} is missing. Is the checkout complete?")
-        overrides = parameters.read_profile(profile, declared)
+    every, declared, overrides = read_profile(options.profile)
     chosen = select_notebooks(every, options.only)
     taking = {number: declared[number] for number in chosen}
     for note in parameters.add_arguments(overrides, taking, options.parameter, Path.cwd()):
         say(f"note: {note}")
-    complete = {
-        number: {name: parameter.default for name, parameter in declared[number].items()}
-        | overrides[number]
-        for number in chosen
-    }
-    given = options.data_dir or os.environ.get("LEAKAGE_DATA_DIR")
-    data_dir = Path(options.data_dir).absolute() if options.data_dir else paths.get_data_dir()
-    needs_data = any(values.get("data_source") == "real" for values in complete.values())
+    complete = {number: complete_values(declared[number], overrides[number]) for number in chosen}
+    data_dir = choose_data_dir(options.data_dir, complete.values(), say)
+    run_dir = paths.get_results_dir() / (options.name or options.profile)
+    return Plan(chosen, overrides, complete, run_dir, data_dir)
+
+
+def read_profile(profile):
+    """Read all notebooks, what they declare, and what a profile overrides, by their numbers."""
+    folder = paths.get_notebooks_dir()
+    every = find_notebooks(folder)
+    declared = {number: parameters.read_declared(path) for number, path in every.items()}
+    if profile == "paper":
+        return every, declared, {number: {} for number in every}
+    path = folder / "profiles" / f"{profile}.yaml"
+    if not path.is_file():
+        raise FileNotFoundError(f"The profile {path} is missing. Is the checkout complete?")
+    return every, declared, parameters.read_profile(path, declared)
+
+
+def complete_values(declared, overrides):
+    """All parameters of one notebook: what it declares, and what is overridden."""
+    return {name: parameter.default for name, parameter in declared.items()} | overrides
+
+
+def choose_data_dir(given, values, say):
+    """Choose the data folder; check that it is there where one is named or needed.
+
+    Parameters
+    ----------
+    given : str or None
+        What the command line names.
+    values : iterable of dict
+        Complete parameters of all notebooks.
+    say : callable
+        Takes a note for the reader.
+    """
+    data_dir = Path(given).absolute() if given else paths.get_data_dir()
+    given = given or os.environ.get("LEAKAGE_DATA_DIR")
+    needs_data = any(each.get("data_source") == "real" for each in values)
     if given or needs_data:
         check_data(data_dir)
     if given and not needs_data:
         say("note: the data folder is not used, these notebooks draw phantoms")
-    run_dir = paths.get_results_dir() / (options.name or options.profile)
-    return Plan(chosen, overrides, complete, run_dir, data_dir)
+    return data_dir
 
 
 def find_notebooks(folder):
@@ -71,7 +93,7 @@ def find_notebooks(folder):
     return found
 
 
-def select_notebooks(notebooks, only):
+def select_notebooks(notebooks, only, asked="--only"):
     """Select by number (`2`, `02`) or name; all where nothing is asked for."""
     chosen = set()
     for wanted in only:
@@ -80,7 +102,7 @@ def select_notebooks(notebooks, only):
         if number not in notebooks or not named:
             names = ", ".join(path.stem for path in notebooks.values())
             raise ValueError(
-                f"--only names a notebook that does not exist. Expected a number or a name of: "
+                f"{asked} names a notebook that does not exist. Expected a number or a name of: "
                 f"{names}. Received: {wanted!r}"
             )
         chosen.add(number)

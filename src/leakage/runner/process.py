@@ -9,12 +9,33 @@ import sys
 import time
 from pathlib import Path
 
+import filelock
+
 from leakage import paths, record
 from leakage.runner import screen
 
 # Set for every notebook: the order of sets of text is the same in each.
 HASH_SEED = "0"
 SOURCE_DIR = Path(__file__).resolve().parents[2]
+# Everything that starts threads of its own accord: TensorFlow (which oneDNN and XLA share), the
+# BLAS of NumPy and SciPy on any machine, scikit-learn, OpenCV, joblib.
+THREAD_VARIABLES = (
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "OPENCV_FOR_THREADS_NUM",
+    "LOKY_MAX_CPU_COUNT",
+)
+# A notebook whose runner was killed has noticed it, and ended its kernel, long before.
+END_SECONDS = 30
+
+
+def pin_threads(num_threads):
+    """Variables that give every library the same number of threads: sums then add up alike."""
+    return dict.fromkeys(THREAD_VARIABLES, str(num_threads))
 
 
 def write_kernel(folder):
@@ -42,11 +63,16 @@ class NotebookProcess:
     data_dir : Path
     force : bool
         Whether to train anew what was trained before.
+    variables : dict of str to str, optional
+        Further variables of its environment.
     """
 
-    def __init__(self, source, parameters, state, data_dir, force=False):
+    def __init__(self, source, parameters, state, data_dir, force=False, variables=None):
         self.name = source.stem
         self.started = time.monotonic()
+        alive = state.path(self.name, ".alive")  # locked by a notebook for as long as it lives
+        with filelock.FileLock(alive, timeout=END_SECONDS):
+            pass
         staging = state.stage(self.name)
         self.status = state.path(self.name, ".cells")
         self.progress = state.path(self.name, ".progress")
@@ -59,9 +85,12 @@ class NotebookProcess:
             "parameters": parameters,
             "working_dir": str(source.parent),
             "status": str(self.status),
-            "names": _list_names(staging, state.run_dir / self.name, source, data_dir),
+            "alive": str(alive),
         }
-        environment = os.environ | {
+        environment = os.environ | (variables or {})
+        target = state.run_dir / self.name
+        job["names"] = _list_names(staging, target, source, data_dir, environment)
+        environment |= {
             "LEAKAGE_DATA_DIR": str(data_dir),
             "LEAKAGE_OUTPUT_DIR": str(staging),
             "LEAKAGE_RUN_DIR": str(state.run_dir),
@@ -100,10 +129,7 @@ class NotebookProcess:
 
     def describe(self):
         """Notebook, cell, what its loop says and how long: one short text."""
-        cells = re.findall(r"(\d+/\d+) \[", screen.read_tail(self.status))
-        parts = [self.name, f"{cells[-1]} cells" if cells else "starting"]
-        parts += [screen.read_tail(self.progress), screen.format_duration(self.seconds)]
-        return ", ".join(filter(None, parts))
+        return describe_progress(self.name, self.status, self.progress, self.seconds)
 
     def get_outcome(self):
         """What `notebook.execute` returned; to be called once, when it no longer runs."""
@@ -136,20 +162,31 @@ class NotebookProcess:
         self._process.stdout.close()
 
 
+def describe_progress(name, status, progress, seconds):
+    """The same from the files of a notebook that runs, wherever it does."""
+    cells = re.findall(r"(\d+/\d+) \[", screen.read_tail(status))
+    parts = [name, f"{cells[-1]} cells" if cells else "starting"]
+    parts += [screen.read_tail(progress), screen.format_duration(seconds)]
+    return ", ".join(filter(None, parts))
+
+
 def _join(folder, variable):
     return os.pathsep.join(filter(None, [str(folder), os.environ.get(variable)]))
 
 
-def _list_names(staging, target, source, data_dir):
+def _list_names(staging, target, source, data_dir, environment):
     """Folders of this machine and what to call them in a notebook that others read."""
-    shown = f"results/{target.parent.name}/{target.name}"
+    results_dir = Path(environment.get("LEAKAGE_RESULTS_DIR") or paths.get_results_dir())
+    inside = target.is_relative_to(results_dir)
+    run = target.parent.relative_to(results_dir).as_posix() if inside else target.parent.name
+    shown = f"results/{run}/{target.name}"
     names = {
         str(staging): shown,
         str(target): shown,
-        f"{target.parent}/": f"results/{target.parent.name}/",
+        f"{target.parent}/": f"results/{run}/",
         f"{source.parent}/": "notebooks/",
         f"{data_dir}/": "data/",
-        f"{paths.get_cache_dir()}/": "data/cache/",
+        f"{environment.get('LEAKAGE_CACHE_DIR') or paths.get_cache_dir()}/": "data/cache/",
         f"{paths.ROOT}/": "",
         f"{Path.home()}/": "~/",
     }

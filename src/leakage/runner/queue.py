@@ -101,12 +101,7 @@ class Queue:
         job = self.running[number]
         outcome = job.get_outcome()
         if outcome["ok"]:
-            try:
-                self._publish(number, job)
-            except OSError as error:
-                full = error.errno in state.DISK_FULL
-                outcome = {"ok": False, "error": type(error).__name__, "message": str(error),
-                           "cell": None, "disk_full": full}  # fmt: skip
+            outcome = publish(job, self.state, job.key, self.plan.parameters[number])
         del self.running[number]
         if outcome["ok"]:
             self.counts["done"] += 1
@@ -116,23 +111,52 @@ class Queue:
             self.counts["failed"] += 1
             self._explain(job, outcome)
 
-    def _publish(self, number, job):
-        timings = self.state.path(job.name, ".partial") / "timings.json"
-        known = json.loads(timings.read_text(encoding="utf-8")) if timings.exists() else {}
-        record.write_timings(timings.parent, known | {"whole_notebook": job.seconds})
-        self.state.publish(job.name, job.key, self.plan.parameters[number])
-
     def _explain(self, job, outcome):
         kept = self.state.keep_failed(job.name)
-        where = f" in cell [{outcome['cell']}]" if outcome.get("cell") else ""
-        text = f"{job.name} FAILED{where}: {outcome['error']}: {outcome['message'].strip()}"
-        self.terminal.say(text)
-        if outcome.get("disk_full"):
-            self.terminal.say(f"    {FIX_DISK}")
-        if kept:
-            self.terminal.say(f"    as far as it came, with the traceback: {kept}")
+        self.terminal.say(describe_failure(job.name, outcome, kept))
         earlier = (self.plan.run_dir / job.name).exists()
         self.remarks.append(
             f"{job.name} failed in the last run ({outcome['error']})"
             + ("; what stands here is from an earlier one." if earlier else ".")
         )
+
+
+def publish(job, run_state, key, parameters):
+    """Move what a notebook wrote into place.
+
+    Parameters
+    ----------
+    job : NotebookProcess
+        It ended well.
+    run_state : RunState
+    key : str
+        From `state.make_key`.
+    parameters : dict
+        All of them.
+
+    Returns
+    -------
+    dict
+        The outcome, as `notebook.execute` returns it.
+    """
+    try:
+        timings = run_state.path(job.name, ".partial") / "timings.json"
+        known = json.loads(timings.read_text(encoding="utf-8")) if timings.exists() else {}
+        record.write_timings(timings.parent, known | {"whole_notebook": job.seconds})
+        run_state.publish(job.name, key, parameters)
+    except OSError as error:
+        full = error.errno in state.DISK_FULL
+        return {"ok": False, "error": type(error).__name__, "message": str(error), "cell": None,
+                "disk_full": full}  # fmt: skip
+    return {"ok": True}
+
+
+def describe_failure(name, outcome, kept=None):
+    """Say in one to three lines what failed, where, and how to go on; `kept` is its notebook."""
+    where = f" in cell [{outcome['cell']}]" if outcome.get("cell") else ""
+    lines = [f"{name} FAILED{where}: {outcome['error']}: {outcome['message'].strip()}"]
+    if outcome.get("disk_full"):
+        lines.append(f"    {FIX_DISK}")
+    if kept:
+        lines.append(f"    as far as it came, with the traceback: {kept}")
+    return "\n".join(lines)

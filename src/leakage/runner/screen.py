@@ -10,6 +10,7 @@ import time
 # A log gets a sign of life this often; a terminal's line is redrawn at every look.
 LOG_INTERVAL_SECONDS = 60
 NUM_TAIL_BYTES = 4000
+CURSOR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 TABLE_WIDTH, MIN_CLAIM_WIDTH, MAX_NETWORK_WIDTH = 110, 18, 18
 # The columns of the table of claims that fit a terminal, and what to call them there.
 CLAIM_HEADINGS = {
@@ -41,6 +42,7 @@ def read_tail(path):
             text = stream.read().decode("utf-8", errors="replace")
     except OSError:
         return ""
+    text = CURSOR.sub("", text)  # bars within bars move it
     return re.split(r"[\r\n]", text.rstrip("\r\n"))[-1].strip()
 
 
@@ -57,7 +59,7 @@ class Screen:
         self.stream = stream or sys.stdout
         self.is_terminal = self.stream.isatty()
         self._last_log = time.monotonic()
-        self._drawn = False
+        self._num_drawn = 0
 
     def say(self, text):
         """Print a line that stays."""
@@ -65,30 +67,34 @@ class Screen:
         self.stream.write(f"{text}\n")
         self.stream.flush()
 
-    def show(self, entries):
+    def show(self, entries, as_table=False):
         """Show what runs now: redrawn on a terminal, a line a minute in a log.
 
         Parameters
         ----------
         entries : list of str
             One for every running notebook.
+        as_table : bool
+            On a terminal, a line for each entry.
         """
         now = time.monotonic()
         text = " | ".join(entries)
         if self.is_terminal:
-            width = shutil.get_terminal_size().columns - 1
+            size = shutil.get_terminal_size()
+            lines = entries[: size.lines - 1] if as_table else [text]
             self._erase()
-            self.stream.write(text[:width])
-            self._drawn = True
+            self.stream.write("\n".join(line[: size.columns - 1] for line in lines))
+            self._num_drawn = len(lines)
         elif now - self._last_log >= LOG_INTERVAL_SECONDS:
             self._last_log = now
             self.stream.write(f"  ... {text}\n")
         self.stream.flush()
 
     def _erase(self):
-        if self._drawn:
-            self.stream.write("\r\x1b[K")
-            self._drawn = False
+        if self._num_drawn:
+            up = f"\x1b[{self._num_drawn - 1}A" if self._num_drawn > 1 else ""
+            self.stream.write(f"\r{up}\x1b[J")
+            self._num_drawn = 0
 
 
 def format_claims(table):

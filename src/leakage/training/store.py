@@ -48,6 +48,8 @@ def load_or_train(content, build_model, train, *, seed, keep_model=True):
     known = content | {
         "seed": seed,
         "keep_model": keep_model,
+        # another number adds the same numbers up in another order
+        "threads": os.environ.get("TF_NUM_INTRAOP_THREADS"),
         "code": _hash_code(),
         "libraries": [importlib.metadata.version(name) for name in ("keras", "tensorflow")],
     }

@@ -2,26 +2,26 @@
 
 One file an image and view, in a folder for everything else that determines its content, so that
 an interrupted extraction resumes where it stopped and notebooks, draws, seeds and sweeps share.
+Processes may share it at the same time: what two of them need, one computes.
 """
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import hashlib
 import json
 import os
 import pathlib
-import shutil
-import tempfile
 
 import keras
 import numpy as np
 import pandas as pd
 
-from leakage import augment, images, paths, progress, published, treatments
+from leakage import augment, images, paths, progress, published, record, treatments
+from leakage.features import cap
 
 # Part of every key: raise it when the way features are computed changes.
 BANK_VERSION = 1
-DEFAULT_CACHE_GB = 20.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,12 +80,16 @@ class FeatureBank:
         keys = self._make_keys(table, view)
         folder = self._get_folder(view)
         files = [folder / f"{key}.npy" for key in keys]
-        missing = [row for row, file in enumerate(files) if not file.exists()]
-        missing = list({keys[row]: row for row in missing}.values())
-        if missing:
-            self._compute(table, view, keys, files, missing, description)
-        os.utime(folder)
-        return np.stack([np.load(file, allow_pickle=False) for file in files])
+        if all(file.exists() for file in files):
+            with contextlib.suppress(FileNotFoundError):  # dropped just now: computed again below
+                return _read(folder, files)
+        folder.mkdir(parents=True, exist_ok=True)
+        with cap.get_lock(folder):  # another process may be at it: then this one waits and reads
+            missing = [row for row, file in enumerate(files) if not file.exists()]
+            missing = list({keys[row]: row for row in missing}.values())
+            if missing:
+                self._compute(table, view, keys, files, missing, description)
+            return _read(folder, files)
 
     def extract_views(self, table, num_views, description="features"):
         """Return the training views as a sequence that reads one view at a time.
@@ -136,8 +140,7 @@ class FeatureBank:
     def _compute(self, table, view, keys, files, missing, description):
         """Decode the next batch while the backbone works on this one."""
         folder = self._get_folder(view)
-        folder.mkdir(parents=True, exist_ok=True)
-        limit_size(folder.parent, keep=folder)
+        cap.limit_size(folder.parent, keep=folder)
         batches = [
             missing[start : start + self.batch_size]
             for start in range(0, len(missing), self.batch_size)
@@ -166,7 +169,8 @@ class FeatureBank:
                     pending = executor.submit(load, batches[number + 1])
                 maps = self._pass_through(pixels)
                 for row, values in zip(batches[number], maps, strict=True):
-                    _write_array(files[row], values.astype(np.float32))
+                    with record.open_atomic(files[row], "wb") as stream:
+                        np.save(stream, values.astype(np.float32), allow_pickle=False)
 
     def _pass_through(self, pixels):
         """Run one batch; the last one is filled up, since each new shape is compiled anew."""
@@ -194,54 +198,10 @@ class Views:
         return self.bank.extract(self.table, self.numbers[position])
 
 
-def limit_size(root, keep=None, limit_gb=None):
-    """Drop the least recently used folders of the bank until it fits its cap.
-
-    Parameters
-    ----------
-    root : pathlib.Path
-        Folder of the bank.
-    keep : pathlib.Path, optional
-        A folder in use, which stays.
-    limit_gb : float, optional
-        Cap in gigabytes; default `LEAKAGE_CACHE_GB`, else 20.
-
-    Returns
-    -------
-    list of pathlib.Path
-        The folders that were dropped.
-    """
-    if limit_gb is None:
-        limit_gb = get_limit_gb()
-    folders = sorted((f for f in root.iterdir() if f.is_dir()), key=lambda f: f.stat().st_mtime)
-    sizes = {f: sum(entry.stat().st_size for entry in os.scandir(f)) for f in folders}
-    dropped = []
-    for folder in folders:
-        if sum(sizes.values()) <= limit_gb * 1e9:
-            break
-        if folder != keep:
-            shutil.rmtree(folder, ignore_errors=True)
-            dropped.append(folder)
-            sizes.pop(folder)
-    return dropped
-
-
-def get_limit_gb():
-    """Cap of the bank in gigabytes."""
-    return float(os.environ.get("LEAKAGE_CACHE_GB", DEFAULT_CACHE_GB))
-
-
 def _hash_file(path):
     return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()[:16]
 
 
-def _write_array(path, values):
-    """Write to a temporary name and move: a killed run leaves no half-written features."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            np.save(stream, values, allow_pickle=False)
-        os.replace(temporary, path)
-    except BaseException:
-        pathlib.Path(temporary).unlink(missing_ok=True)
-        raise
+def _read(folder, files):
+    os.utime(folder)  # what was used last is dropped last
+    return np.stack([np.load(file, allow_pickle=False) for file in files])
