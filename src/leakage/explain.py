@@ -33,7 +33,8 @@ def compute_grad_cams(model, pixels, class_indices, layer_name, batch_size=16):
     Raises
     ------
     ValueError
-        If the layer does not exist, the model is nested, or there is not one class an image.
+        If the layer does not exist, the model is nested or computes in less than float32, or
+        there is not one class an image.
     """
     _check(model, pixels, class_indices, layer_name)
     method = gradcam.Gradcam(model, model_modifier=model_modifiers.ReplaceToLinear(), clone=True)
@@ -100,6 +101,13 @@ def _check(model, pixels, class_indices, layer_name):
             "Grad-CAM does not see inside a nested model. Expected one flat model, as "
             f"`models.join_backbone_and_head` builds it. Received: {model.name!r} with the layers "
             f"{[layer.name for layer in model.layers]}."
+        )
+    reduced = models.precision.list_reduced_layers(model)
+    if reduced:
+        raise ValueError(
+            "Grad-CAM needs float32: rounded gradients are no evidence. Expected a model as "
+            "`models.join_backbone_and_head` builds it, in float32 from whichever backbone. "
+            f"Received: {model.name!r} with {len(reduced)} layers in less, such as {reduced[:3]}."
         )
     names = [layer.name for layer in model.layers if len(layer.output.shape) == 4]
     if layer_name not in names:

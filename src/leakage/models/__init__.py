@@ -10,6 +10,7 @@ from leakage.models import (
     covid_net,
     heads,
     keras_families,
+    precision,
     resnet18,
     saved,
     siamese,
@@ -51,6 +52,7 @@ __all__ = [
     "join_backbone_and_head",
     "join_frozen_and_trained",
     "join_tail_and_head",
+    "precision",
     "save_backbone",
     "saved",
     "siamese",
@@ -79,7 +81,7 @@ BACKBONES = {
 }
 
 
-def build_backbone(name, weights_source, size_px, seed=0):
+def build_backbone(name, weights_source, size_px, seed=0, dtype="float32"):
     """Build a frozen backbone for raw pixels.
 
     Parameters
@@ -93,6 +95,8 @@ def build_backbone(name, weights_source, size_px, seed=0):
         Side of the square input image, in pixels.
     seed : int
         Seed of random weights.
+    dtype : {"float32", "mixed_bfloat16"}
+        What it computes in; see `leakage.models.precision`.
 
     Returns
     -------
@@ -101,8 +105,8 @@ def build_backbone(name, weights_source, size_px, seed=0):
     Raises
     ------
     ValueError
-        If the name or the source of weights is unknown, Keras has no ImageNet weights of this
-        backbone, or the images are too small for it.
+        If the name, the source of weights or the precision is unknown, Keras has no ImageNet
+        weights of this backbone, or the images are too small for it.
     ConnectionError
         If ImageNet weights are neither in Keras' cache nor to be had from the network.
     """
@@ -113,9 +117,11 @@ def build_backbone(name, weights_source, size_px, seed=0):
             f"wrote. Received: weights={weights_source!r}."
         )
     if weights_source not in ("imagenet", "random"):
-        return saved.load_backbone(weights_source, size_px)
-    if name not in BACKBONES:
+        backbone = saved.load_backbone(weights_source, size_px)
+    elif name in BACKBONES:
+        backbone = weights.build_family(BACKBONES[name], weights_source, size_px, seed)
+    else:
         raise ValueError(
             f"Unknown backbone. Expected one of {sorted(BACKBONES)}. Received: {name!r}."
         )
-    return weights.build_family(BACKBONES[name], weights_source, size_px, seed)
+    return precision.convert_backbone(backbone, dtype)

@@ -6,7 +6,7 @@ import pathlib
 
 import keras
 
-from leakage.models import weights
+from leakage.models import precision, weights
 
 REQUIRED_ENTRIES = ("name", "weights", "input_size_px", "input_range")
 
@@ -70,7 +70,13 @@ def save_backbone(backbone, path):
     Returns
     -------
     pathlib.Path
+
+    Raises
+    ------
+    ValueError
+        If the backbone computes in less than float32: its weights are those of the float32 one.
     """
+    precision.check_float32(backbone, "saved")
     path = pathlib.Path(path)
 
     def rename(layer):

@@ -1,0 +1,5 @@
+"""Benchmarks: each prints JSON; `python -m benchmarks.summary` makes the README's table of them."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before anything imports TensorFlow

@@ -1,0 +1,144 @@
+"""Bank and head against the ancestor's way, which sends every image through VGG19 every epoch.
+
+python -m benchmarks.ancestor [--num-train 64] [--small]
+
+Same images, same frozen view, same head, same order, one process. *The ancestor's way* is one Keras
+model, frozen backbone and head, fitted on pixels; its pixels are given to it decoded and
+augmented, for nothing. *Ours* decodes, augments, extracts into the feature bank, reads it, trains
+and stores the head. What is measured is a slice, and the published study (580, 140 and 140 images,
+50 epochs) is worked out from it linearly: the backbone by images, the head by batches, fixed
+costs of a seed (compiling) as if they grew with the batches. That both do the same is checked:
+`agreement` compares their test scores after the same number of epochs. Prints JSON.
+"""
+
+import sys
+
+import keras
+import numpy as np
+
+from benchmarks import common
+from leakage import augment, features, images, models, paths, published, training
+
+SLICE = {"num_train": 64, "num_val": 32, "num_test": 32, "num_rounds": 2, "num_epochs": 50}
+DEFAULTS = common.NETWORK | SLICE
+SMALL = common.SMALL_NETWORK | {"num_train": 32, "num_val": 6, "num_test": 6}
+SMALL |= {"num_rounds": 1, "num_epochs": 2}
+S1 = published.TRAINING["S1"]
+AUGMENTATION = published.AUGMENTATION["ancestor"]
+SEEDS = (27, 1)
+NUM_SEEDS = 5
+GOALS = {"1 seed": 20, "5 seeds": 35}
+
+
+def build_whole_network(backbone, head):
+    """Join and compile as the ancestor does; without XLA, whose convolutions are slower here."""
+    model = models.join_backbone_and_head(backbone, head)
+    model.compile(
+        keras.optimizers.RMSprop(S1.learning_rate),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        jit_compile=False,
+    )
+    return model
+
+
+def load_pixels(split, size_px):
+    """Decoded pixels of each part; those to train on in the bank's first view."""
+    parts = {name: split[split["split"] == name] for name in ("train", "val", "test")}
+    pixels = {name: images.load_images(part["path"], size_px) for name, part in parts.items()}
+    keys = list(parts["train"]["sha256"])
+    pixels["train"] = augment.augment_images(pixels["train"], keys, 1, AUGMENTATION, 0)
+    labels = {
+        name: training.encode_labels(part["label"], published.CLASS_NAMES)
+        for name, part in parts.items()
+    }
+    return parts, pixels, labels
+
+
+def extract(bank, parts):
+    bank.extract_views(parts["train"], 1)
+    for name in ("val", "test"):
+        bank.extract(parts[name])
+
+
+def extrapolate(times, options):
+    """Times of the published study by seeds, from those of the slice."""
+    counts = np.sum(list(published.SPLIT_SIZES.values()), axis=0)  # train, validation, test
+    num_slice = options.num_train + options.num_val
+    per_epoch = (counts[0] + counts[1]) / num_slice
+    whole = S1.num_epochs * per_epoch + counts[2] / num_slice
+    extraction = counts.sum() / (num_slice + options.num_test)
+    head = -(-counts[0] // S1.batch_size) / -(-options.num_train // S1.batch_size)
+    head *= S1.num_epochs / options.num_epochs
+    found = {}
+    for name, number in (("1 seed", 1), ("5 seeds", NUM_SEEDS)):
+        further = {"further head": head * (number - 1)}
+        ours = {"extraction": extraction, "first head": head} | further
+        slow = common.combine(times, {"ancestor's epoch": whole * number})
+        fast = common.combine(times, ours)
+        found[name] = {
+            "ancestor": slow,
+            "ours": fast,
+            "times_faster": common.divide(slow, fast),
+            "goal": GOALS[name],
+        }
+    return found
+
+
+def measure(options):
+    split = common.draw_images(
+        options.num_train, options.num_val, options.num_test, options.file_size_px
+    )
+    backbone = models.build_backbone(options.backbone, options.weights, options.size_px)
+    parts, pixels, labels = load_pixels(split, options.size_px)
+    # Random features need scaling (it is a layer of both); neither shuffles.
+    settings = {"num_views": 1, "feature_scaling": "standard", "shuffle": False}
+    caches = iter(range(1000))
+
+    def make_bank():
+        folder = paths.get_cache_dir() / f"bank-{next(caches)}"
+        return features.FeatureBank(backbone, AUGMENTATION, cache_dir=folder)
+
+    bank = make_bank()
+    extract(bank, parts)  # compiles
+    scaled_on = bank.extract(parts["train"], view=1)
+    num_classes = len(published.CLASS_NAMES)
+    head = models.build_paper_head(scaled_on.shape[1:], num_classes, SEEDS[0], scaled_on)
+    whole = build_whole_network(backbone, head)
+
+    def fit_epoch():
+        whole.fit(
+            pixels["train"],
+            labels["train"],
+            batch_size=S1.batch_size,
+            validation_data=(pixels["val"], labels["val"]),
+            validation_batch_size=S1.batch_size,
+            shuffle=False,
+            verbose=0,
+        )
+
+    fit_epoch()  # compiles
+    turns = {"ancestor's epoch": fit_epoch, "extraction": lambda: extract(make_bank(), parts)}
+    times = common.time_in_turns(turns, options.num_rounds)
+    theirs = training.predict_scores(whole, pixels["test"])
+
+    def train(seed, num_epochs):
+        wanted = training.Settings(num_epochs=num_epochs, **settings)
+        return training.train_heads(split, bank, published.CLASS_NAMES, [seed], wanted)[0]
+
+    ours = train(SEEDS[0], 1 + options.num_rounds).test_scores
+    for name, seed in zip(("first head", "further head"), SEEDS, strict=True):
+        times[name] = common.time_call(train, seed, options.num_epochs)[1]
+    return {
+        "slice": times,
+        "agreement": common.compare_scores(theirs, ours),
+        "published_study": extrapolate(times, options),
+    }
+
+
+def main(arguments=None):
+    return common.run_benchmark(__doc__, DEFAULTS, SMALL, measure, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(not main())

@@ -1,0 +1,97 @@
+"""`python -m leakage.audit FOLDER` against the number of images.
+
+python -m benchmarks.audit [--data-dir DIR] [--sizes 250,500,1000,2000] [--small]
+
+A folder split/class/image of links to real X-rays of the three collections in `--data-dir`, whole
+patients in one split, or of phantoms. Each size is audited as a user would, in a process and with
+a cache of its own, HTML with pictures included. Prints JSON.
+"""
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import common
+from leakage import paths, tables
+
+DEFAULTS = {"sizes": "250,500,1000,2000", "data_dir": "", "file_size_px": 512}
+SMALL = {"sizes": "24", "file_size_px": 48}
+NUM_TEST_IN = 5  # one patient of five is a test patient
+GOAL_SECONDS, GOAL_IMAGES = 180, 2000
+
+
+def read_pool(options, num_images):
+    """Real X-rays of all collections, or phantoms of at least `num_images`."""
+    if not options.data_dir:
+        each = -(-num_images // 3)
+        wanted = {"covid": each, "normal": each, "pneumonia": each}
+        return tables.read_study(
+            "phantoms", "adults", num_images=wanted, size_px=options.file_size_px
+        )
+    found = [tables.READERS[name](options.data_dir) for name in ("cohen", "kermany", "nih")]
+    return tables.concatenate_tables(found)
+
+
+def link_folder(folder, rows):
+    """Lay links to images out as split/class/image, patients in one split each."""
+    patients = rows["patient_id"].drop_duplicates().sample(frac=1, random_state=0)
+    test = set(patients.iloc[::NUM_TEST_IN])
+    for number, row in enumerate(rows.itertuples()):
+        path = Path(row.path)
+        split = "test" if row.patient_id in test else "train"
+        place = folder / split / str(row.label) / f"{number:05d}_{path.name}"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(path.resolve())
+
+
+def audit_folder(folder, out):
+    """Audit a folder in a process of its own; return seconds, processor seconds and peak GB."""
+    environment = os.environ | {"PYTHONPATH": str(paths.ROOT / "src")}
+    environment["LEAKAGE_CACHE_DIR"] = str(out / "cache")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    started = time.perf_counter()
+    command = [sys.executable, "-P", "-m", "leakage.audit", str(folder), "--out", str(out / "card")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    seconds = time.perf_counter() - started
+    if done.returncode not in (0, 1):
+        raise RuntimeError(f"The audit failed:\n{done.stdout}\n{done.stderr}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {
+        "seconds": round(seconds, 1),
+        "cpu_seconds": round(used, 1),
+        "has_leak": bool(done.returncode),
+    }
+
+
+def measure(options):
+    sizes = sorted(int(size) for size in options.sizes.split(","))
+    pool = read_pool(options, sizes[-1])
+    order = np.random.default_rng(0).permutation(len(pool))
+    runs = []
+    for size in sizes:
+        rows = pool.iloc[np.sort(order[:size])]
+        with tempfile.TemporaryDirectory() as place:
+            link_folder(Path(place) / "images", rows)
+            run = audit_folder(Path(place) / "images", Path(place))
+        runs.append({"num_images": len(rows), **run})
+    return {
+        "images": "real X-rays" if options.data_dir else "phantoms",
+        "runs": runs,
+        "goal_seconds": GOAL_SECONDS,
+        "goal_images": GOAL_IMAGES,
+    }
+
+
+def main(arguments=None):
+    return common.run_benchmark(__doc__, DEFAULTS, SMALL, measure, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(not main())
