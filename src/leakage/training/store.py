@@ -81,6 +81,7 @@ def hash_arrays(arrays):
 
 def _copy(model, build_model):
     """Leave the optimiser's state behind, which is as large as the model."""
+    gc.collect()  # copies that the caller has dropped lie in cycles
     kept = build_model()
     kept.set_weights(model.get_weights())
     return kept
@@ -95,7 +96,6 @@ def _release(model):
     for variable in [*model.variables, *model.optimizer.variables]:
         empty = tf.zeros((0,), variable.dtype)
         tf.raw_ops.AssignVariableOp(resource=variable.value.handle, value=empty)
-    gc.collect()  # models that the caller has dropped lie in cycles
 
 
 def _write(path, run):
