@@ -4,8 +4,9 @@ python -m benchmarks.precision [--num-train 120] [--num-test 200] [--data-dir DI
 
 Phantoms, or with `--data-dir` the real images of the published study. The bank extracts each batch
 of files in both precisions in turns. `one head`: trained on float32 features, it scores the test
-images in both. `own heads`: one is trained on each, with the same seed. `other seed`: two heads of
-different seeds, both on float32, as a measure of what 100 % could mean here. Prints JSON.
+images in both. `own heads`: one is trained on each, with the same seed. What 100 % could mean there
+is told by two more pairs of heads on float32: `next float32`, the same seed with each feature moved
+to the next number that float32 has, and `other seed`. Prints JSON.
 """
 
 import sys
@@ -28,6 +29,13 @@ NUM_VAL = 12
 SEEDS = (27, 1)
 BATCH_SIZE = 32
 GOALS = {"times_faster": 1.6, "equal_predictions": 0.99}
+
+
+class NextFloatBank(features.FeatureBank):
+    """Features that differ by the last bit: the least that any other way of computing changes."""
+
+    def extract(self, *arguments, **options):
+        return np.nextafter(super().extract(*arguments, **options), np.float32(np.inf))
 
 
 def extract_in_turns(banks, table):
@@ -57,16 +65,16 @@ def measure(options):
         num_epochs=options.num_epochs, num_views=0, feature_scaling=options.feature_scaling
     )
 
-    def train(dtype, seed):
-        names = published.CLASS_NAMES
-        return training.train_heads(split, banks[dtype], names, [seed], settings)[0]
+    def train(bank, seed=SEEDS[0]):
+        return training.train_heads(split, bank, published.CLASS_NAMES, [seed], settings)[0]
 
-    runs = {dtype: train(dtype, SEEDS[0]) for dtype in banks}
+    runs = {dtype: train(bank) for dtype, bank in banks.items()}
     exact, reduced = (runs[dtype].test_scores for dtype in precision.DTYPES)
     given_reduced = training.predict_scores(
         runs[precision.FLOAT32].model, banks[precision.MIXED].extract(test)
     )
-    other = train(precision.FLOAT32, SEEDS[1]).test_scores
+    moved = train(NextFloatBank(banks[precision.FLOAT32].backbone)).test_scores
+    other = train(banks[precision.FLOAT32], SEEDS[1]).test_scores
     labels = training.encode_labels(test["label"], published.CLASS_NAMES)
     maps = {dtype: bank.extract(test).ravel() for dtype, bank in banks.items()}
     off = np.abs(maps[precision.MIXED] - maps[precision.FLOAT32]).mean()
@@ -82,6 +90,7 @@ def measure(options):
         },
         "one head": common.compare_scores(exact, given_reduced),
         "own heads": common.compare_scores(exact, reduced),
+        "next float32": common.compare_scores(exact, moved),
         "other seed": common.compare_scores(exact, other),
         "goals": GOALS,
     }

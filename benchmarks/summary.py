@@ -1,7 +1,7 @@
 """The README's table of speed, from what the other benchmarks print.
 
 python -m benchmarks.summary                    the table of what lies in results/benchmarks/
-python -m benchmarks.summary --run              run all benchmarks first (half an hour), one by one
+python -m benchmarks.summary --run              run all benchmarks first (minutes), one by one
 python -m benchmarks.summary --readme README.md put the table between the README's marks
 
 A benchmark's output is kept as results/benchmarks/NAME.json; one that was not run has no row. With
@@ -96,8 +96,12 @@ def _list_precision(result):
         what = f"The same in both precisions: predictions of {words}, {images}"
         goal, equal = goals["equal_predictions"], result[name]["equal_predictions"]
         yield _make_row(what, equal, "{:.1%}", goal)
-    what = f"For comparison: equal predictions of two seeds, both float32, {images}"
-    yield _make_row(what, result["other seed"]["equal_predictions"], "{:.1%}")
+    for name, words in (
+        ("next float32", "features moved by their last bit"),
+        ("other seed", "two seeds"),
+    ):
+        what = f"For comparison, both float32: equal predictions of {words}, {images}"
+        yield _make_row(what, result[name]["equal_predictions"], "{:.1%}")
 
 
 def _list_scaling(result):
@@ -149,7 +153,10 @@ def make_table(found):
     where = "; ".join(f"{processor}, {cores} cores" for processor, cores in sorted(machines))
     loads = [f"{name} {run['machine']['load_before']}" for name, run in found.items()]
     small = [name for name, run in found.items() if run["options"]["small"]]
-    notes = f"{where}. Processes that wanted a core before each run: {', '.join(loads)}."
+    notes = (
+        f"{where}. Processes that wanted a core in the minute before each run, the benchmark "
+        f"before it among them: {', '.join(loads)}."
+    )
     if small:
         notes += f" Run with --small, so no figures: {', '.join(small)}."
     return f"{table}\n\n{notes}\n"

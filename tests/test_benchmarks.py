@@ -35,7 +35,10 @@ FOUND = {
         "images": "phantoms",
         "times_faster": both(1.6),
         "goals": {"times_faster": 1.6, "equal_predictions": 0.99},
-        **{name: {"equal_predictions": 0.99} for name in ("one head", "own heads", "other seed")},
+        **{
+            name: {"equal_predictions": 0.99}
+            for name in ("one head", "own heads", "next float32", "other seed")
+        },
     },
     "scaling": {
         "published_study": {
@@ -137,7 +140,7 @@ def test_precisions_are_compared_by_speed_and_by_predictions(capsys):
     assert found["weights"] == ["random (seed 0)", "random (seed 0), mixed_bfloat16"]
     assert 0 < found["relative_difference_of_features"] < 0.05
     assert found["one head"]["equal_predictions"] > 0.9
-    assert {"own heads", "other seed"} < set(found)
+    assert {"own heads", "next float32", "other seed"} < set(found)
 
 
 def test_costs_are_put_into_lines(capsys):
