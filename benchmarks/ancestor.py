@@ -1,14 +1,15 @@
 """Bank and head against the ancestor's way, which sends every image through VGG19 every epoch.
 
-python -m benchmarks.ancestor [--num-train 64] [--small]
+python -m benchmarks.ancestor [--num-train 290] [--small]
 
 Same images, same frozen view, same head, same order, one process. *The ancestor's way* is one Keras
 model, frozen backbone and head, fitted on pixels; its pixels are given to it decoded and
 augmented, for nothing. *Ours* decodes, augments, extracts into the feature bank, reads it, trains
-and stores the head. What is measured is a slice, and the published study (580, 140 and 140 images,
-50 epochs) is worked out from it linearly: the backbone by images, the head by batches, fixed
+and stores the head. What is measured is half the published study (580, 140 and 140 images, 50
+epochs), which is worked out from it linearly: the backbone by images, the head by batches, fixed
 costs of a seed (compiling) as if they grew with the batches. That both do the same is checked:
-`agreement` compares their test scores after the same number of epochs. Prints JSON.
+`agreement` compares their test scores after the first epoch; later ones, at the published learning
+rate, multiply the last bits in which two ways of computing differ. Prints JSON.
 """
 
 import sys
@@ -19,7 +20,7 @@ import numpy as np
 from benchmarks import common
 from leakage import augment, features, images, models, paths, published, training
 
-SLICE = {"num_train": 64, "num_val": 32, "num_test": 32, "num_rounds": 2, "num_epochs": 50}
+SLICE = {"num_train": 290, "num_val": 70, "num_test": 70, "num_rounds": 2, "num_epochs": 50}
 DEFAULTS = common.NETWORK | SLICE
 SMALL = common.SMALL_NETWORK | {"num_train": 32, "num_val": 6, "num_test": 6}
 SMALL |= {"num_rounds": 1, "num_epochs": 2}
@@ -72,8 +73,7 @@ def extrapolate(times, options):
     head *= S1.num_epochs / options.num_epochs
     found = {}
     for name, number in (("1 seed", 1), ("5 seeds", NUM_SEEDS)):
-        further = {"further head": head * (number - 1)}
-        ours = {"extraction": extraction, "first head": head} | further
+        ours = {"extraction": extraction, "head": head * number}
         slow = common.combine(times, {"ancestor's epoch": whole * number})
         fast = common.combine(times, ours)
         found[name] = {
@@ -118,17 +118,17 @@ def measure(options):
         )
 
     fit_epoch()  # compiles
+    theirs = training.predict_scores(whole, pixels["test"])
     turns = {"ancestor's epoch": fit_epoch, "extraction": lambda: extract(make_bank(), parts)}
     times = common.time_in_turns(turns, options.num_rounds)
-    theirs = training.predict_scores(whole, pixels["test"])
 
-    def train(seed, num_epochs):
+    def train(seed, num_epochs=options.num_epochs):
         wanted = training.Settings(num_epochs=num_epochs, **settings)
         return training.train_heads(split, bank, published.CLASS_NAMES, [seed], wanted)[0]
 
-    ours = train(SEEDS[0], 1 + options.num_rounds).test_scores
-    for name, seed in zip(("first head", "further head"), SEEDS, strict=True):
-        times[name] = common.time_call(train, seed, options.num_epochs)[1]
+    ours = train(SEEDS[0], num_epochs=1).test_scores
+    heads = [common.time_call(train, seed)[1] for seed in SEEDS]
+    times["head"] = common.take_best(heads)
     return {
         "slice": times,
         "agreement": common.compare_scores(theirs, ours),

@@ -119,10 +119,12 @@ def time_in_turns(functions, num_rounds):
     for _ in range(num_rounds):
         for name, function in functions.items():
             times[name].append(time_call(function)[1])
-    return {
-        name: {clock: min(one[clock] for one in found) for clock in CLOCKS}
-        for name, found in times.items()
-    }
+    return {name: take_best(found) for name, found in times.items()}
+
+
+def take_best(times):
+    """Best of several times by each clock."""
+    return {clock: min(one[clock] for one in times) for clock in CLOCKS}
 
 
 def divide(first, second):

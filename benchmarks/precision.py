@@ -1,6 +1,6 @@
 """Extraction in mixed_bfloat16 against float32, and whether the heads then say the same.
 
-python -m benchmarks.precision [--num-train 120] [--num-test 200] [--data-dir DIR] [--weights PATH]
+python -m benchmarks.precision [--num-train 290] [--num-test 200] [--data-dir DIR] [--weights PATH]
 
 Phantoms, or with `--data-dir` the real images of the published study. The bank extracts each batch
 of files in both precisions in turns. `one head`: trained on float32 features, it scores the test
@@ -18,7 +18,7 @@ from leakage import features, models, published, training
 from leakage.models import precision
 
 DEFAULTS = common.NETWORK | {
-    "num_train": 120,
+    "num_train": 290,
     "num_test": 200,
     "num_epochs": 50,
     "feature_scaling": "standard",
