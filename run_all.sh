@@ -101,7 +101,9 @@ install() {
 
 install_lock() {
     if works command -v uv; then
-        uv pip sync --python "$venv/bin/python" --require-hashes "$lock" || return 1
+        # Compiled once here, as pip does: where Python may not write its own .pyc files, every start
+        # of TensorFlow would compile for seconds.
+        uv pip sync --python "$venv/bin/python" --compile-bytecode --require-hashes "$lock" || return 1
     else
         install --require-hashes --requirement "$lock" || return 1
     fi

@@ -1,11 +1,18 @@
 """What several tests share: real data where it is, and a cache of their own."""
 
+import gc
 import os
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_garbage_collection():
+    """statsmodels collects garbage at every correction: half a second with TensorFlow loaded."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
