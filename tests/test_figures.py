@@ -242,6 +242,16 @@ def test_an_image_grid_takes_gray_and_colour_of_any_size():
     check_page(figure)
 
 
+def test_a_long_note_is_no_wider_than_its_figure():
+    with matplotlib.rc_context(figures.set_style()):
+        figure, _ = plt.subplots()
+    note = figures.add_note(figure, "Phantoms drawn by this project, no patients. " * 8)
+    figure.draw_without_rendering()
+    box = note.get_window_extent()
+    assert box.x1 <= figure.bbox.x1 and note.get_text().count("\n") >= 2
+    check_page(figure)
+
+
 @pytest.mark.parametrize(
     ("images", "titles", "message"),
     [

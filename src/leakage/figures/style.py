@@ -8,6 +8,7 @@ import numpy as np
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 OURS, PUBLISHED, CHANCE = "#0072B2", "#D55E00", "#767676"
 WIDTH_INCHES, DPI = 9.0, 100
+NOTE_SIZE, NOTE_CHARACTERS = 9, 14  # in points, and so many of them an inch
 
 
 def set_style() -> dict:
@@ -31,11 +32,12 @@ def set_style() -> dict:
 
 
 def add_note(figure, text: str):
-    """Write a line below a figure, such as that its images are phantoms.
+    """Write below a figure, no wider than it, such as that its images are phantoms.
 
     Takes the room it needs under constrained layout, so it covers nothing.
     """
-    return figure.supxlabel(text, x=0.01, ha="left", fontsize=9, color=CHANCE)
+    wrapped = wrap_text(text, int(NOTE_CHARACTERS * figure.get_figwidth()))
+    return figure.supxlabel(wrapped, x=0.01, ha="left", fontsize=NOTE_SIZE, color=CHANCE)
 
 
 def wrap_text(text, width: int) -> str:
