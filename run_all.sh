@@ -137,6 +137,8 @@ set_up_venv() {
     python=$venv/bin/python
     gpu=no; ! has_gpu || gpu=yes
     chosen=python=${LEAKAGE_PYTHON:-any}
+    # A checkout may be shared: a login node without a GPU leaves the libraries of its workers there.
+    case $(cat "$state" 2>/dev/null || true) in *" gpu=yes "*) gpu=yes ;; esac
     wanted="lock=$(cksum <"$lock") project=$(cksum <"$root/pyproject.toml") gpu=$gpu $chosen root=$root"
     held=$(cat "$state" 2>/dev/null || true)
     if [ "$held" = "$wanted" ] && works "$python" -c "$supported"; then return 0; fi

@@ -1,4 +1,4 @@
-"""Benchmarks: each prints JSON; `python -m benchmarks.summary` makes the README's table of them."""
+"""Benchmarks: each prints JSON; `python -m benchmarks.summary` makes the README's table of most."""
 
 import os
 

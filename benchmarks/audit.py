@@ -51,7 +51,7 @@ def link_folder(folder, rows):
 
 
 def audit_folder(folder, out):
-    """Audit a folder in a process of its own; return seconds, processor seconds and peak GB."""
+    """Audit a folder in a process of its own; return its times by both clocks, and the verdict."""
     environment = os.environ | {"PYTHONPATH": str(paths.ROOT / "src")}
     environment["LEAKAGE_CACHE_DIR"] = str(out / "cache")
     before = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -2,8 +2,8 @@
 
 python -m benchmarks.extraction [--num-images 96] [--small]
 
-The bare pass is `predict_on_batch` on batches that lie in memory, without XLA, with which VGG19
-takes 1.3 times the processor time here. The bank decodes files (of 512 pixels), shrinks, for a view
+The bare pass is `predict_on_batch` on batches that lie in memory, without XLA, with which VGG19 is
+slower on processors. The bank decodes files (of 512 pixels), shrinks, for a view
 also augments, extracts, and writes one file an image. Prints JSON.
 """
 

@@ -24,7 +24,7 @@ GOAL = 0.1
 
 
 def time_extractions(make_bank, split, options):
-    """Time half and all of the images with one view, two and all views."""
+    """Time half and all of the images with one view, two and, for half of them, all views."""
     train = split[split["split"] == "train"]
     points = []
     for num_images in (options.num_images // 2, options.num_images):

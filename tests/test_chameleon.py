@@ -176,6 +176,20 @@ def test_while_it_runs_the_node_is_kept_and_a_second_look_takes_it_up(
     assert (bed.home / "run.log").read_text().count("--name chameleon") == 1
 
 
+def test_a_look_after_the_end_copies_the_results_and_begins_nothing(
+    control, bed, repository, monkeypatch
+):
+    Session(monkeypatch, bed, repository=repository, release=False).run()
+    log = bed.home / "run.log"
+    log.write_text("untouched")
+    again = Session(monkeypatch, bed, repository=repository, release=False, wait_minutes=0)
+    assert again.run()["state"]["state"] == "finished" and log.read_text() == "untouched"
+    for changed in ({"restart": True}, {"arguments": ["demo"]}):
+        Session(monkeypatch, bed, repository=repository, release=False, **changed).run()
+        assert "--name chameleon" in log.read_text()
+        log.write_text("untouched")
+
+
 @pytest.mark.parametrize("what", ["lease", "server"])
 def test_what_does_not_start_ends_the_notebook_there(
     control, tmp_path, repository, monkeypatch, what

@@ -12,7 +12,7 @@ import toys
 
 from leakage import report, run
 from leakage.runner import notebook as notebook_process
-from leakage.runner import parameters, screen, state
+from leakage.runner import parameters, process, screen, state
 
 
 @pytest.fixture(scope="module")
@@ -325,6 +325,70 @@ def test_data_files_leave_out_the_project_s_own_and_the_cache(tmp_path, monkeypa
         (tmp_path / name).write_text("x")
     (tmp_path / "broken").symlink_to(tmp_path / "nowhere")
     assert [name for name, _, _ in state.list_data_files(tmp_path)] == ["cohen/README.md"]
+
+
+def test_a_run_under_nohup_outlives_its_terminal():
+    held = {name: signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup leaves it
+        run.exit_on_signals()
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        run.exit_on_signals()
+        with pytest.raises(SystemExit, match="129"):
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        for name, handler in held.items():
+            signal.signal(name, handler)
+
+
+def test_a_long_message_fits_the_pipe_it_goes_through():
+    outcome = notebook_process._fail("KeyError", "x" * 100_000)
+    assert len(json.dumps(outcome)) < 64 * 1024 and outcome["message"].endswith("(shortened)")
+    assert notebook_process._fail("KeyError", "short")["message"] == "short"
+
+
+def test_a_kernel_that_found_its_port_taken_is_started_again():
+    tries = []
+
+    def execute(source, **options):
+        tries.append(source)
+        if len(tries) < 2:
+            raise RuntimeError("Kernel died before replying to kernel_info")
+        return "done"
+
+    assert notebook_process._start(execute, "a", cwd="b") == "done" and tries == ["a", "a"]
+
+    def never(source):
+        tries.append(source)
+        raise RuntimeError("Kernel died before replying to kernel_info")
+
+    tries.clear()
+    with pytest.raises(RuntimeError, match="died before replying"):
+        notebook_process._start(never, "a")
+    assert len(tries) == notebook_process.NUM_STARTS
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("see /data/x.png", "see data/x.png"),
+        ("'/data/x.png'", "'data/x.png'"),
+        ("\x1b[32m/data/x.py", "\x1b[32mdata/x.py"),
+        ("https://x.org/data/raw", "https://x.org/data/raw"),
+        ("a // b", "a // b"),
+    ],
+)
+def test_a_short_folder_is_only_found_where_a_path_begins(text, expected):
+    assert notebook_process._rename(text, [("/data/", "data/")]) == expected
+
+
+def test_a_home_at_the_root_renames_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/")
+    places = [tmp_path / name for name in ("staging", "results/demo/02_a", "notebooks/02_a.ipynb")]
+    names = process._list_names(*places, tmp_path / "data", {})
+    assert "//" not in dict(names) and "/" not in dict(names)
+    assert str(tmp_path / "data") + "/" in dict(names)
 
 
 def test_a_run_killed_between_two_renames_gets_its_old_folder_back(tmp_path):

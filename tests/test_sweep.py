@@ -127,6 +127,18 @@ def test_a_notebook_that_does_not_declare_what_varies_runs_once(project, tmp_pat
     assert [each.label for each in jobs] == ["01, num_images=1", "03", "01, num_images=2"]
 
 
+def test_no_two_jobs_have_the_same_name(project, tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "net.keras").write_text("x")
+    several = [{}, {"num_images": 9}, {"mode": "fail"}]
+    jobs, _ = grid.read_grid(write_grid(tmp_path, vary={}, jobs=several), tmp_path)
+    assert [each.label for each in jobs] == ["02_toy_second", "num_images=9", "mode=fail"]
+    path = write_grid(tmp_path, vary={"weights": ["a/net.keras", "b/net.keras"]})
+    jobs, _ = grid.read_grid(path, tmp_path)
+    assert [each.label for each in jobs] == [f"weights=net.keras ({e.id[-8:]})" for e in jobs]
+
+
 def test_null_is_a_value_where_the_notebook_has_it_as_its_default(project, tmp_path):
     toys.write_notebook(tmp_path / "note books" / "03_third.ipynb", parameters="rows: int = None")
     path = write_grid(tmp_path, {"notebook": 3, "vary": {"rows": [None, 4]}})
@@ -263,6 +275,29 @@ def test_a_second_call_does_nothing(swept):
     assert code == 0 and "4 of 4 jobs skipped" in output and "0 done, 4 skipped" in output
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert used < 20  # seconds of a processor, whatever else the machine does
+
+
+def test_what_a_killed_call_left_of_the_figures_is_drawn_anew(swept, monkeypatch):
+    found, folder, _ = swept
+    for name, value in found.items():
+        monkeypatch.setenv(name, value)
+    results = folder / "results" / "sweeps" / "grid"
+    jobs, _ = grid.read_grid(folder / "grid.yaml", folder)
+    outcomes = {each.id: {"ok": True} for each in jobs}
+    options = argparse.Namespace(threads=1, grid_text="of the start")
+    complete = (results / "runs.csv").read_bytes()
+    (results / "runs.csv").write_text("older")
+
+    def draw_half(runs, folder):
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr(collect, "draw_runs", draw_half)
+        sweep.write_results(results, jobs, outcomes, options)
+    assert (results / "runs.csv").read_text() == "older"
+    sweep.write_results(results, jobs, outcomes, options)
+    assert (results / "runs.csv").read_bytes() == complete
+    assert (results / "grid.yaml").read_text() == "of the start"
 
 
 def test_one_process_gives_the_records_of_two(swept, project, tmp_path):
@@ -428,7 +463,15 @@ def run_with_gpus(folder, monkeypatch, share_gpus, num_jobs):
         return {"ok": True}
 
     monkeypatch.setattr(job, "_execute", execute)
-    common = {"code": "code", "key": "k", "force": False, "variables": {}, "stop": folder / "stop"}
+    monkeypatch.setattr(job.state, "hash_notebook", lambda source: "notebook")
+    common = {
+        "code": "code",
+        "notebook": "notebook",
+        "key": "k",
+        "force": False,
+        "variables": {},
+        "stop": folder / "stop",
+    }
     tasks = [make_task(folder, f"{n}") | common | {"share_gpus": share_gpus}
              for n in range(num_jobs)]  # fmt: skip
     assert all(outcome["ok"] for outcome in fleet.run_here(tasks, num_jobs))
@@ -447,8 +490,10 @@ def test_jobs_share_gpus_where_asked(tmp_path, monkeypatch):
 
 def test_a_job_waits_for_another_that_has_its_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(job.state, "hash_code", lambda: "code")
+    monkeypatch.setattr(job.state, "hash_notebook", lambda source: "notebook")
     monkeypatch.setattr(job, "_execute", lambda *_: {"ok": True})
-    task = make_task(tmp_path, "a") | {"code": "code", "key": "k", "force": False}
+    task = make_task(tmp_path, "a") | {"code": "code", "notebook": "notebook", "key": "k"}
+    task |= {"force": False}
     task |= {"variables": {}, "stop": tmp_path / "stop", "share_gpus": True}
     (tmp_path / "a" / ".run").mkdir(parents=True)
     taken = filelock.FileLock(tmp_path / "a" / ".run" / "02_toy_second.taken")
@@ -466,6 +511,15 @@ def test_other_code_on_a_worker_is_an_error_and_not_a_result(tmp_path):
     task = make_task(tmp_path, "a") | {"code": "another", "stop": tmp_path / "stop"}
     outcome = job.run_job(task)
     assert not outcome["ok"] and "worker has another version" in outcome["message"]
+
+
+def test_a_notebook_that_was_edited_meanwhile_is_an_error_and_not_a_result(tmp_path, monkeypatch):
+    monkeypatch.setattr(job.state, "hash_code", lambda: "code")
+    toys.write_notebook(tmp_path / "02_toy.ipynb")
+    task = make_task(tmp_path, "a", str(tmp_path / "02_toy.ipynb"))
+    task |= {"code": "code", "notebook": "of the start", "stop": tmp_path / "stop"}
+    outcome = job.run_job(task)
+    assert outcome["error"] == "OtherCode" and "changed meanwhile" in outcome["message"]
 
 
 def test_figures_show_chance_as_a_line_where_it_is_the_same_for_all(tmp_path):

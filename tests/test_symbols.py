@@ -121,8 +121,8 @@ def test_marks_are_the_same_on_either_class_and_nothing_else_changes(tmp_path):
         tmp_path / "plain", num_images={"covid": 4, "normal": 4}, seed=4, size_px=96
     )
     plain = tables.READERS["phantoms"](folder)
-    own = phantoms.mark_images(plain, tmp_path / "own", "letter", ["covid"])
-    both = phantoms.mark_images(plain, tmp_path / "both", "letter", ["covid", "normal"])
+    own = phantoms.mark_images(plain, tmp_path / "marks", "letter", ["covid"])
+    both = phantoms.mark_images(plain, tmp_path / "marks", "letter", ["covid", "normal"])
     assert own["marked"].tolist() == (plain["label"] == "covid").tolist()
     for before, after, everywhere in zip(
         plain.itertuples(), own.itertuples(), both.itertuples(), strict=True
@@ -136,7 +136,11 @@ def test_marks_are_the_same_on_either_class_and_nothing_else_changes(tmp_path):
             assert (np.abs(marked - image).max(axis=2) > 60)[~inside].mean() < 0.01
         else:
             assert np.abs(marked - image).max() <= 12  # written once more as JPEG
-    framed = phantoms.mark_images(plain, tmp_path / "framed", "frame", ["covid"])
+    framed = phantoms.mark_images(plain, tmp_path / "marks", "frame", ["covid"])
+    for table in (own, both):  # one folder, and no picture took another one's place
+        assert [images.inspect_image(path)["sha256"] for path in table["path"]] == list(
+            table["sha256"]
+        )
     first = framed[framed["marked"]].iloc[0]
     assert images.decode_image(first["path"])[0].max() < 20
     for path in framed.loc[framed["marked"], "symbol_mask_path"].dropna():

@@ -112,7 +112,7 @@ def test_hidden_copies_of_other_systems_are_no_images(kermany_dir):
 def test_a_missing_folder_says_what_was_expected_and_how_to_get_it(tmp_path):
     (tmp_path / "chest").mkdir()
     for name in ("kermany", "nih", "cohen", "wolf_husky"):
-        with pytest.raises(FileNotFoundError, match=f"leakage.download {name} --data-dir") as error:
+        with pytest.raises(FileNotFoundError, match=f"run_all.sh setup {name} --data-dir") as error:
             tables.READERS[name](tmp_path)
         assert "LEAKAGE_DATA_DIR" in str(error.value) and "Found: chest in" in str(error.value)
 

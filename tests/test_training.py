@@ -1,10 +1,12 @@
 """Training: seeds that hold, views in their epochs, the published schedule."""
 
+import filelock
 import keras
 import numpy as np
 import pandas as pd
 import pytest
 
+from leakage import features as bank
 from leakage import models, paths, training
 from leakage.training import fitting
 
@@ -111,6 +113,19 @@ def test_an_unknown_label_or_scaling_is_named():
         training.encode_labels(["covid", "wolf"], CLASSES)
     with pytest.raises(ValueError, match="Received: 'minmax'"):
         training.Settings(feature_scaling="minmax")
+
+
+def test_a_run_is_written_under_the_lock_that_keeps_others_from_making_room(monkeypatch):
+    seen = []
+
+    def limit_size(root, keep, limit_gb):
+        with pytest.raises(filelock.Timeout), bank.get_lock(keep, timeout=0):
+            pass
+        seen.append(keep)
+
+    monkeypatch.setattr(bank, "limit_size", limit_size)
+    train((27,))
+    assert len(seen) == 1 and (seen[0]).is_dir()
 
 
 def test_what_was_trained_is_read_and_gives_the_same_model(monkeypatch):

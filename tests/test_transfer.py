@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leakage import evaluation, models, published, tables, training
+from leakage import evaluation, models, published, record, tables, training
 from leakage.training import fitting, schedules, starts, study, views
 
 OPTIONS = training.Options("standard", num_epochs=2, num_pixel_views=2, num_feature_views=0)
@@ -316,6 +316,22 @@ def test_mcnemar_with_holm_is_what_statsmodels_and_hand_give():
     by_hand = np.maximum.accumulate(np.minimum(frame["p_value"].to_numpy() * [3, 2, 1], 1))
     np.testing.assert_allclose(frame["p_holm"], by_hand)
     assert row["survives"] and row["lower"] <= row["difference"] <= row["upper"]
+
+
+def test_a_comparison_is_recorded_with_its_interval_and_both_p_values():
+    truth = np.arange(40) % 2
+    wrong = np.eye(2)[np.where(np.arange(40) < 10, 1 - truth, truth)]
+    frame = evaluation.compare_runs(truth, {"a": np.eye(2)[truth], "b": wrong, "c": wrong}, "b")
+    found = record.make_records(evaluation.list_comparison_scores(frame, "covid"), system="S5")
+    assert len(found) == 6 and set(found["class"]) == {"covid"}
+    rows = found[found["variant"] == "a against b"].set_index("metric")
+    assert rows.loc["paired_difference", "value"] == 0.25
+    assert 0 < rows.loc["paired_difference", "lower"] < 0.25
+    assert rows.loc["mcnemar_p", "value"] == pytest.approx(2 / 2**10)
+    assert rows.loc["mcnemar_p_holm", "value"] == pytest.approx(4 / 2**10)
+    assert rows.loc["mcnemar_p", "n"] == 10
+    same = found[(found["variant"] == "c against b") & (found["metric"] == "mcnemar_p")]
+    assert same["value"].tolist() == [1.0]
 
 
 def test_against_a_reference_each_other_run_is_compared_once():

@@ -246,3 +246,10 @@ def test_written_copies_are_the_treated_images(table, tmp_path):
     found = images.load_images(written["path"], 40)
     assert np.abs(found - expected).max() <= 0.5 and list(written.columns) == list(table.columns)
     assert written["mask_path"].notna().all() and set(written["sha256"]) != set(table["sha256"])
+
+
+def test_two_draws_may_share_a_folder_and_keep_their_own_copies(table, tmp_path):
+    first = treatments.write_treated_images(table, tmp_path / "out", 40, "crop")
+    treatments.write_treated_images(table.iloc[::-1], tmp_path / "out", 40, "crop+inpaint")
+    for row in first.itertuples():
+        assert images.inspect_image(row.path)["sha256"] == row.sha256

@@ -67,7 +67,7 @@ def check_status(what, status, wanted="ACTIVE"):
         )
 
 
-def build_start_command(run_name, repository, commit, datasets, arguments):
+def build_start_command(run_name, repository, commit, datasets, arguments, restart=False):
     """Build the command that starts the run on the node: checkout, set-up, download, run.
 
     Parameters
@@ -80,6 +80,8 @@ def build_start_command(run_name, repository, commit, datasets, arguments):
         Names for `./run_all.sh setup`, such as `"cohen"`; may be empty.
     arguments : list of str
         What follows `./run_all.sh`, such as `["paper"]`, without `--name`.
+    restart : bool
+        Begin again though the same run has ended before; what was complete then is kept.
 
     Returns
     -------
@@ -87,7 +89,7 @@ def build_start_command(run_name, repository, commit, datasets, arguments):
         For a shell: every word quoted.
     """
     words = [run_name, repository, commit, " ".join(datasets), *arguments]
-    return shlex.join(["bash", NODE_SCRIPT.name, "start", *words])
+    return shlex.join(["bash", NODE_SCRIPT.name, "restart" if restart else "start", *words])
 
 
 def build_state_command():

@@ -2,13 +2,15 @@
 # What the node does. The control notebook copies this file into the home folder there and calls it:
 #
 #   bash node.sh start NAME REPOSITORY COMMIT DATASETS [...]   ./run_all.sh [...] --name NAME, detached
+#   bash node.sh restart ...                                   the same, though it has ended before
 #   bash node.sh state                                         how far it is: three lines and a log
 #   bash node.sh pack NAME                                     numbers and report cards: results.tgz
 set -eu
 cd "$(dirname "${BASH_SOURCE[0]}")"
 home=$PWD
 
-is_alive() { kill -0 "$(cat run.pid 2>/dev/null)" 2>/dev/null; }
+# Its number may be another process's later, or linger: what has written its exit code has ended.
+is_alive() { [ ! -e run.exit ] && kill -0 "$(cat run.pid 2>/dev/null)" 2>/dev/null; }
 
 run() {
     trap 'echo $? >"$home/run.exit"' EXIT
@@ -28,18 +30,26 @@ run() {
 }
 
 case ${1:-} in
-    start) # a run that is under way is left alone; it outlives the connection
+    start | restart) # what is under way, or has ended, is left alone; it outlives the connection
+        how=$1
         shift
         if is_alive; then echo "runs already"; exit; fi
+        words=$(printf '%s\n' "$@")
+        if [ "$how" = start ] && [ -e run.exit ] && [ "$words" = "$(cat run.words 2>/dev/null)" ]; then
+            echo "has ended already"
+            exit
+        fi
         rm -f run.exit
+        printf '%s\n' "$@" >run.words
         setsid nohup bash node.sh run "$@" >run.log 2>&1 </dev/null &
         echo $! >run.pid
         echo started
         ;;
     run) shift; run "$@" ;;
     state)
+        if is_alive; then alive=yes; else alive=no; fi # before its exit code, which it may write just now
         echo "exit=$(cat run.exit 2>/dev/null || true)"
-        if is_alive; then echo alive=yes; else echo alive=no; fi
+        echo "alive=$alive"
         if [ -e run.pid ]; then echo begun=yes; else echo begun=no; fi
         tail -n 5 run.log 2>/dev/null || true
         ;;

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from leakage import progress
+from leakage import progress, record
 
 # Part of every cache key: raise it whenever decoding or resizing gives other pixels.
 DECODER_VERSION = "1"
@@ -224,3 +224,27 @@ def load_masks(paths, size_px, num_jobs=2, description="load masks"):
     for row, mask in enumerate(_map_threads(load, paths, num_jobs, description)):
         masks[row] = mask
     return masks
+
+
+def write_by_content(folder, pixels, suffix=".png", options=()):
+    """Write a picture to a file named by its content: processes may share the folder.
+
+    Parameters
+    ----------
+    folder : str or Path
+    pixels : ndarray of shape (height, width[, 3]), dtype=uint8
+    suffix : {".png", ".jpg", ".jpeg"}
+    options : sequence of int
+        As `cv2.imencode` takes them.
+
+    Returns
+    -------
+    Path
+    """
+    ordered = pixels[..., ::-1] if pixels.ndim == 3 else pixels
+    content = cv2.imencode(suffix, ordered, list(options))[1].tobytes()
+    path = Path(folder) / f"{hashlib.sha256(content).hexdigest()[:24]}{suffix}"
+    if not path.exists():
+        with record.open_atomic(path, "wb") as stream:
+            stream.write(content)
+    return path

@@ -121,7 +121,8 @@ def lock_results(run_dir):
 def exit_on_signals():
     """Let the signals that end a process unwind it, so that it ends what it started."""
     for name in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, lambda number, _: sys.exit(128 + number))
+        if signal.getsignal(name) != signal.SIG_IGN:  # as `nohup` sets it: the run stays
+            signal.signal(name, lambda number, _: sys.exit(128 + number))
 
 
 def main(arguments=None):

@@ -85,6 +85,7 @@ def make_tasks(jobs, options, sweep_dir, data_dir, stop):
             "data_dir": str(data_dir),
             "key": state.make_key(each.source, each.parameters, code, read),
             "code": code,
+            "notebook": state.hash_notebook(each.source),
             "variables": variables,
             "share_gpus": options.gpus_shared,
             "force": options.force,
@@ -113,23 +114,28 @@ def write_results(sweep_dir, jobs, outcomes, options):
     """
     done = [each for each in jobs if outcomes.get(each.id, {}).get("ok")]
     runs = collect.collect_runs(done, sweep_dir / "jobs")
-    if _replace_csv(sweep_dir / "runs.csv", runs) or not (sweep_dir / "figures").is_dir():
+    path = sweep_dir / "runs.csv"
+    written = _write_beside(path, runs)
+    if not (_is_same(path, written) and (sweep_dir / "figures").is_dir()):
         collect.draw_runs(runs, sweep_dir)
         content = environment.describe_environment()
         content["variables"]["PYTHONHASHSEED"] = process.HASH_SEED  # the notebooks' own
         content["variables"] |= process.pin_threads(options.threads)
         record.write_json(sweep_dir / "environment.json", content)
-        record.write_text(sweep_dir / "grid.yaml", Path(options.grid).read_text(encoding="utf-8"))
-    _replace_csv(sweep_dir / "jobs.csv", collect.list_jobs(jobs, outcomes))
+        record.write_text(sweep_dir / "grid.yaml", options.grid_text)
+        os.replace(written, path)  # last: where it stands, the rest is whole
+    path = sweep_dir / "jobs.csv"
+    written = _write_beside(path, collect.list_jobs(jobs, outcomes))
+    if not _is_same(path, written):
+        os.replace(written, path)
 
 
-def _replace_csv(path, frame):
-    """Write a table unless it stands there already; return whether it did not."""
-    written = record.write_csv(path.parent / state.STATE_FOLDER / path.name, frame)
-    if path.is_file() and path.read_bytes() == written.read_bytes():
-        return False
-    os.replace(written, path)
-    return True
+def _write_beside(path, frame):
+    return record.write_csv(path.parent / state.STATE_FOLDER / path.name, frame)
+
+
+def _is_same(path, written):
+    return path.is_file() and path.read_bytes() == written.read_bytes()
 
 
 def select_waiting(tasks):
@@ -183,6 +189,9 @@ def main(arguments=None):
     terminal = screen.Screen()
     try:
         jobs, notes = grid.read_grid(options.grid, Path.cwd())
+        options.grid_text = Path(options.grid).read_text(
+            encoding="utf-8"
+        )  # it may change meanwhile
         for note in notes:
             terminal.say(f"note: {note}")
         values = [each.parameters for each in jobs]
@@ -218,7 +227,8 @@ def main(arguments=None):
     finally:
         if stop.exists():
             wait_for_the_end(waiting)
-            stop.unlink(missing_ok=True)
+            if not options.scheduler:  # workers may see it late, and a job may still wait there
+                stop.unlink(missing_ok=True)
         lock.release()
     num_failed = sum(not outcome["ok"] for outcome in outcomes.values())
     terminal.say(

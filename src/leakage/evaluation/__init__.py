@@ -22,7 +22,7 @@ from leakage.evaluation.intervals import (
     wilson_interval,
 )
 from leakage.evaluation.marks import list_mark_scores, measure_mark_use, paired_interval
-from leakage.evaluation.paired import compare_runs
+from leakage.evaluation.paired import compare_runs, list_comparison_scores
 from leakage.evaluation.reliance import (
     find_worst_group,
     list_reliance_scores,
@@ -63,6 +63,7 @@ __all__ = [
     "make_design",
     "make_predictions",
     "mcnemar_test",
+    "list_comparison_scores",
     "list_effect_scores",
     "list_energy_scores",
     "list_mark_scores",

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from leakage import images, progress, record
+from leakage import images, progress
 
 MARKS = ("letter", "frame")
 TEXT = "ERECT"  # as technicians write it
@@ -27,7 +27,7 @@ def mark_images(table, folder, mark, labels, seed=0):
     table : DataFrame
         Rows of the table contract.
     folder : str or Path
-        New, or written before with the same arguments.
+        Made if it is not there; files are named by their content, so others may use it too.
     mark : {"letter", "frame"}
         White letters near the upper edge, or a dark frame around the image.
     labels : sequence of str
@@ -52,8 +52,6 @@ def mark_images(table, folder, mark, labels, seed=0):
             f"A mark cannot be planted. Expected one of {list(MARKS)} on labels of the table, "
             f"{sorted(set(table['label']))}. Received: mark={mark!r}, labels not there: {unknown}."
         )
-    folder = pathlib.Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for row in progress.track(table.to_dict("records"), f"plant a {mark}"):
         marked = row["label"] in set(labels)
@@ -109,17 +107,11 @@ def _write_copy(row, folder, mark, marked, seed):
         rng = np.random.default_rng([seed, zlib.crc32(str(row["image_id"]).encode())])
         image, letters, covered = draw_mark(image, mark, rng)
         symbols = (symbols | letters) & ~covered
-    path = folder / pathlib.Path(row["path"]).name
-    options = [] if path.suffix == ".png" else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    _write(path, image, options)
+    suffix = pathlib.Path(row["path"]).suffix
+    options = [] if suffix == ".png" else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    path = images.write_by_content(folder, image, suffix, options)
     changed = {"path": str(path), "symbol_mask_path": np.nan} | images.inspect_image(path)
     if symbols.any():
-        target = folder / f"{path.stem}_symbols.png"
-        _write(target, symbols.astype(np.uint8) * 255, [])
-        changed["symbol_mask_path"] = str(target)
+        own_mask = images.write_by_content(folder, symbols.astype(np.uint8) * 255)
+        changed["symbol_mask_path"] = str(own_mask)
     return row | changed
-
-
-def _write(path, pixels, options):
-    with record.open_atomic(path, "wb") as stream:
-        stream.write(cv2.imencode(path.suffix, pixels, options)[1].tobytes())

@@ -1,11 +1,12 @@
 """Read what a sweep runs: notebooks, a profile, fixed parameters and lists to vary."""
 
+import collections
+import dataclasses
 import hashlib
 import itertools
 import json
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -17,7 +18,7 @@ PROFILES = ("demo", "smoke", "paper")
 MAX_SLUG_LENGTH = 80
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Job:
     """One notebook with one set of parameters.
 
@@ -158,10 +159,12 @@ def _to_text(name, value, taking):
 
 
 def _name_jobs(found):
-    seen = {}
-    for _, _, _, _, own in found.values():
-        for name, value in own.items():
-            seen.setdefault(name, set()).add(json.dumps(value, default=str))
+    every = [own for *_, own in found.values()]
+    names = dict.fromkeys(name for own in every for name in own)
+    seen = {  # where a job does not name it, that distinguishes it too
+        name: {json.dumps(own[name], default=str) if name in own else None for own in every}
+        for name in names
+    }
     several = len({number for number, *_ in found.values()}) > 1
     jobs = []
     for key, (number, source, overrides, complete, own) in found.items():
@@ -170,7 +173,13 @@ def _name_jobs(found):
         slug = re.sub(r"[^\w.=-]+", "_", "_".join([number, *varied]))[:MAX_SLUG_LENGTH]
         digest = hashlib.sha256(key.encode()).hexdigest()[:8]
         jobs.append(Job(f"{slug}_{digest}", label, number, source, overrides, complete, own))
-    return jobs
+    labels = collections.Counter(job.label for job in jobs)
+    return [  # such as weights of one name in two folders
+        dataclasses.replace(job, label=f"{job.label} ({job.id[-8:]})")
+        if labels[job.label] > 1
+        else job
+        for job in jobs
+    ]
 
 
 def show_value(value):

@@ -24,8 +24,8 @@ def run_job(job):
     ----------
     job : dict
         Plain values, since it may travel: id, source, overrides, parameters, run_dir, data_dir,
-        key, code (hash of the package), variables (environment), share_gpus, force, and stop: a
-        file that ends the job when it appears.
+        key, code and notebook (hashes of the package and of the notebook), variables
+        (environment), share_gpus, force, and stop: a file that ends the job when it appears.
 
     Returns
     -------
@@ -44,10 +44,10 @@ def run_job(job):
 
 
 def _run(job, source, stop):
-    if state.hash_code() != job["code"]:
+    if state.hash_code() != job["code"] or state.hash_notebook(source) != job["notebook"]:
         message = (
-            "the package here is not the one that the sweep started with: it was changed "
-            "meanwhile, or a worker has another version. Start the sweep again"
+            "the package or notebook here is not the one that the sweep started with: it was "
+            "changed meanwhile, or a worker has another version. Start the sweep again"
         )
         return {"ok": False, "error": "OtherCode", "message": message, "cell": None}
     run_state = state.RunState(job["run_dir"])

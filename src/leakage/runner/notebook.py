@@ -24,12 +24,17 @@ from leakage.runner import state
 
 PROGRESS_BAR = re.compile(r"\d+%\|.*\|\s*[\d.,kMG]+/[\d.,kMG]+|\d+it \[|^\s*\d+/\d+ [━\-=]")
 NUM_SECONDS_TO_DIE = 5
+# The outcome goes through a pipe that holds 64 KiB, and is read at the end.
+MAX_MESSAGE_LENGTH = 4000
+# A kernel is told a port that was free a second ago; where many begin at once another may have it.
+NUM_STARTS, NOT_STARTED = 3, "Kernel died before replying"
 # TensorFlow's start-up talk (level I), and its guess that a function is compiled too often, which
 # is what training many small models looks like; other warnings and errors stay.
 CHATTER = re.compile(
     r"^(I\d{4} \d\d:|\d{4}-\d\d-\d\d \S+ I |WARNING: All log messages before absl::Init)"
     r"|triggered tf\.function retracing"
 )
+PATH_BEGINS = r"(?:(?<![\w.~-])|(?<=\dm))"  # the last: after the colour code of a traceback
 KERNEL_TEMPORARY = re.compile(r"(/[^\s:'\"]*)?/ipykernel_\d+/\d+\.py")
 
 
@@ -54,7 +59,8 @@ def execute(job):
 
     try:
         with open(job["status"], "w", encoding="utf-8") as status:
-            papermill.execute_notebook(
+            _start(
+                papermill.execute_notebook,
                 job["source"],
                 job["target"],
                 parameters=job["parameters"],
@@ -80,7 +86,19 @@ def execute(job):
     return {"ok": True}
 
 
+def _start(execute_notebook, *arguments, **options):
+    """Execute a notebook; where its kernel did not come up, once more."""
+    for number in range(NUM_STARTS):
+        try:
+            return execute_notebook(*arguments, **options)
+        except RuntimeError as error:
+            if NOT_STARTED not in str(error) or number == NUM_STARTS - 1:
+                raise
+
+
 def _fail(name, message, cell=None, disk_full=False):
+    if len(message) > MAX_MESSAGE_LENGTH:
+        message = f"{message[:MAX_MESSAGE_LENGTH]} ... (shortened)"
     return {"ok": False, "error": name, "message": message, "cell": cell, "disk_full": disk_full}
 
 
@@ -151,7 +169,7 @@ def _rename(value, names, key=""):
     for folder, name in names:
         if folder in value:
             end = "" if folder.endswith("/") else r"(?![\w.-])"
-            value = re.sub(re.escape(folder) + end, lambda _, name=name: name, value)
+            value = re.sub(PATH_BEGINS + re.escape(folder) + end, lambda _, name=name: name, value)
     return KERNEL_TEMPORARY.sub("cell", value)
 
 

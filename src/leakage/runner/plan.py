@@ -112,7 +112,7 @@ def select_notebooks(notebooks, only, asked="--only"):
 def check_data(data_dir):
     """Check that there is a data folder with something in it."""
     fix = (
-        "Download the data (python -m leakage.download cohen kermany wolf_husky), or name the "
+        "Download the data (./run_all.sh setup cohen kermany wolf_husky nih), or name the "
         "folder that holds them with --data-dir DIR or LEAKAGE_DATA_DIR. "
         "Without data, ./run_all.sh demo draws phantoms."
     )

@@ -190,4 +190,5 @@ def _list_names(staging, target, source, data_dir, environment):
         f"{paths.ROOT}/": "",
         f"{Path.home()}/": "~/",
     }
-    return sorted(names.items(), key=lambda item: -len(item[0]))
+    named = [(folder, name) for folder, name in names.items() if folder.strip("/")]  # HOME may be /
+    return sorted(named, key=lambda item: -len(item[0]))

@@ -100,7 +100,7 @@ def missing_data(path, source, data_dir, what):
         names = sorted(entry.name for entry in data_dir.iterdir() if entry.name[0] != ".")
         found = f"{', '.join(names[:8]) or 'nothing'} in {data_dir}"
     return FileNotFoundError(
-        f"{what} not found. Expected: {path}. Get them with `python -m leakage.download {source} "
+        f"{what} not found. Expected: {path}. Get them with `./run_all.sh setup {source} "
         f"--data-dir {data_dir}`, or say where they are with --data-dir or LEAKAGE_DATA_DIR. "
         f"Found: {found}"
     )

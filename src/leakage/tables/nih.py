@@ -42,7 +42,7 @@ def _read_entries(folder, data_dir):
     if not entries["name"].astype(str).str.endswith(".png").all():
         raise ValueError(
             f"The NIH table has other columns than expected: {path}. Expected the 11 fields of "
-            f"{TABLE}, image name first. Download it again with `python -m leakage.download nih`."
+            f"{TABLE}, image name first. Download it again with `./run_all.sh setup nih`."
             f" Received: {entries.iloc[0].tolist()[:4]}"
         )
     return entries

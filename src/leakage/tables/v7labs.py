@@ -4,6 +4,7 @@ Known problems: the polygons include most of the heart; images come from Kermany
 collections, so source and label still go together; patients are not named. See `data/README.md`.
 """
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -26,7 +27,7 @@ TAGS = (
     (r"healthy|no pneumonia", "normal", "normal"),
     (r"pneumonia|fungal", "pneumonia", "pneumonia"),
 )
-MASKS_VERSION = 1
+MASKS_VERSION = 2
 # Names of the collections that the images were taken from: they say whose image it is.
 _KERMANY = re.compile(r"person(\d+)_(?:virus|bacteria)_|((?:NORMAL2-)?IM-\d+)", re.IGNORECASE)
 
@@ -42,8 +43,8 @@ def read_annotation(path):
     -------
     dict
         `filename` of the image as exported, `original_filename`, `width_px`, `height_px`, `tags`
-        (list of str) and `polygons`: one array of shape (n_points, 2) of x and y for each closed
-        path of a lung.
+        (list of str) and `lungs`: for each a list of closed paths, arrays of shape (n_points, 2)
+        of x and y.
 
     Raises
     ------
@@ -65,11 +66,13 @@ def read_annotation(path):
             "width_px": int(image["width"]),
             "height_px": int(image["height"]),
             "tags": [one["name"] for one in content["annotations"] if "tag" in one],
-            "polygons": [
-                np.array([(point["x"], point["y"]) for point in part], dtype=float)
+            "lungs": [
+                [
+                    np.array([(point["x"], point["y"]) for point in part], dtype=float)
+                    for part in _list_paths(one)
+                ]
                 for one in content["annotations"]
                 if LUNG in one["name"].lower()
-                for part in _list_paths(one)
             ],
         }
     except (json.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
@@ -77,7 +80,7 @@ def read_annotation(path):
             f"A file is no Darwin annotation: {path}. Expected JSON with `image` (or `item`) and "
             f"`annotations`, as exported by V7. Download it again. Received: {error!r}"
         ) from error
-    short = [len(part) for part in found["polygons"] if len(part) < 3]
+    short = [len(part) for lung in found["lungs"] for part in lung if len(part) < 3]
     if short:
         raise ValueError(
             f"A lung in {path} is no polygon. Expected at least three points in each. "
@@ -97,13 +100,17 @@ def draw_mask(annotation):
     Returns
     -------
     ndarray of shape (height_px, width_px), dtype=uint8
-        255 inside a lung, 0 outside. A path within a path is a hole.
+        255 inside a lung, 0 outside. A path within a path of the same lung is a hole; where two
+        lungs overlap is lung.
     """
     mask = np.zeros((annotation["height_px"], annotation["width_px"]), np.uint8)
-    # x = 0.5 is the middle of the first pixel; OpenCV counts pixels from 0.
-    contours = [np.rint(part - 0.5).astype(np.int32) for part in annotation["polygons"]]
-    if contours:
-        cv2.fillPoly(mask, contours, 255)
+    for lung in annotation["lungs"]:
+        # x = 0.5 is the middle of the first pixel; OpenCV counts pixels from 0.
+        contours = [np.rint(part - 0.5).astype(np.int32) for part in lung]
+        if contours:
+            drawn = np.zeros_like(mask)
+            cv2.fillPoly(drawn, contours, 255)
+            mask |= drawn
     return mask
 
 
@@ -192,15 +199,15 @@ def _make_row(path, file, annotation, label, findings):
         "source": "v7labs",
         "patient_id": patient,
         "license": LICENSE,
-        "mask_path": _write_mask(path, annotation) if annotation["polygons"] else None,
+        "mask_path": _write_mask(path, annotation) if any(annotation["lungs"]) else None,
     }
 
 
 def _write_mask(path, annotation):
-    """Draw a mask once; a change of its annotation draws it anew."""
+    """Draw the mask of an annotation once: what it is drawn from names it."""
     folder = paths.get_cache_dir() / f"v7labs-masks-v{MASKS_VERSION}"
-    target = folder / f"{path.stem}.png"
-    if not target.is_file() or target.stat().st_mtime < path.stat().st_mtime:
+    target = folder / f"{hashlib.sha256(path.read_bytes()).hexdigest()[:24]}.png"
+    if not target.is_file():
         with record.open_atomic(target, "wb") as stream:
             stream.write(cv2.imencode(".png", draw_mask(annotation))[1].tobytes())
     return str(target)

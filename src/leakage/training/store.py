@@ -106,9 +106,10 @@ def _write(path, run):
             arrays[f"weights_{number}"] = values
     path.parent.mkdir(parents=True, exist_ok=True)
     limit_gb = CACHE_SHARE * features.get_limit_gb()
-    features.limit_size(path.parent.parent, keep=path.parent, limit_gb=limit_gb)
-    with record.open_atomic(path, "wb") as stream:
-        np.savez(stream, **arrays)
+    with features.get_lock(path.parent):  # another process that makes room leaves it alone
+        features.limit_size(path.parent.parent, keep=path.parent, limit_gb=limit_gb)
+        with record.open_atomic(path, "wb") as stream:
+            np.savez(stream, **arrays)
 
 
 def _read(path, seed, build_model):

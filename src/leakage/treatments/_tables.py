@@ -1,12 +1,9 @@
 """Treat whole tables: load, write, and say what was changed."""
 
-import pathlib
-
-import cv2
 import numpy as np
 import pandas as pd
 
-from leakage import images, progress, record
+from leakage import images, progress
 from leakage.treatments import _apply, _names, symbols
 
 # A change of half a gray value is rounding.
@@ -63,7 +60,8 @@ def write_treated_images(table, folder, size_px, treatment):
     table : DataFrame
         Rows of the table contract.
     folder : str or Path
-        Made if it is not there. Pictures of patients: keep it out of results.
+        Made if it is not there; files are named by their content, so others may use it too.
+        Pictures of patients: keep it out of results.
     size_px : int
         Side of the copies.
     treatment : str or Fitted
@@ -76,19 +74,16 @@ def write_treated_images(table, folder, size_px, treatment):
         no longer fit.
     """
     check_masks(table, treatment)
-    folder = pathlib.Path(folder)
     written = []
-    rows = table.to_dict("records")
-    for number, row in enumerate(progress.track(rows, f"write {_names.get_name(treatment)}")):
+    for row in progress.track(table.to_dict("records"), f"write {_names.get_name(treatment)}"):
         has_mask = isinstance(row.get("mask_path"), str)
         image, mask = _apply.load_treated_pair(row, size_px, treatment, has_mask)
-        path = folder / f"{number:06d}.png"
-        _write(path, np.rint(image).astype(np.uint8))
+        path = images.write_by_content(folder, np.rint(image).astype(np.uint8))
         row |= {"path": str(path), "lesion_mask_path": np.nan, "symbol_mask_path": np.nan}
         row |= images.inspect_image(path)
         if has_mask:
-            row["mask_path"] = str(folder / f"{number:06d}_mask.png")
-            _write(pathlib.Path(row["mask_path"]), mask.astype(np.uint8) * 255)
+            own_mask = images.write_by_content(folder, mask.astype(np.uint8) * 255)
+            row["mask_path"] = str(own_mask)
         written.append(row)
     return pd.DataFrame(written, index=table.index, columns=table.columns)
 
@@ -142,10 +137,3 @@ def _explain(image):
     if image.max() - image.min() < MIN_CONTRAST:
         return "flat: all pixels are about equal"
     return "nothing was found to change"
-
-
-def _write(path, pixels):
-    if pixels.ndim == 3:
-        pixels = pixels[..., ::-1]
-    with record.open_atomic(path, "wb") as stream:
-        stream.write(cv2.imencode(".png", pixels)[1].tobytes())
