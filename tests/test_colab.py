@@ -280,7 +280,8 @@ def test_notebook_02_then_runs_to_its_end_on_the_real_photographs(notebook_02):
 
 
 def test_the_bootstrap_says_what_it_installs(notebook_02):
-    cells = [cell for cell in notebook_02[3].cells if "run_all.sh" in cell.source]
+    every = notebook_02[3].cells
+    cells = [cell for cell in every if "run_all.sh" in cell.source and cell.cell_type == "code"]
     said = "".join(output.get("text", "") for output in cells[0].outputs)
     (line,) = [line for line in said.splitlines() if "installing only what is missing" in line]
     named = [requirements.Requirement(text).name for text in line.split(": ")[-1].split()]
