@@ -357,3 +357,13 @@ def test_a_grid_of_report_cards_shows_every_status_by_colour_and_sign():
     with pytest.raises(ValueError, match="unknown statuses .'maybe'"):
         figures.draw_status_grid(ax, grid.replace("fail", "maybe"))
     plt.close("all")
+
+
+@pytest.mark.parametrize(("num_cards", "num_lines"), [(12, 2), (13, 1)])
+def test_names_of_many_cards_take_one_line_each(num_cards, num_lines):
+    names = [f"{n:02d} normal against pneumonia, adults" for n in range(num_cards)]
+    grid = pd.DataFrame("pass", index=[("L1.1", "A test set")], columns=names)
+    _, ax = plt.subplots()
+    figures.draw_status_grid(ax, grid)
+    lines = {len(label.get_text().splitlines()) for label in ax.get_xticklabels()}
+    assert lines == {num_lines}

@@ -11,6 +11,7 @@ STATUSES = {
     "pass": ("#CDE8D6", "✓"), "warn": ("#FBE6A9", "!"), "fail": ("#F4B6AE", "✗"),
     "not testable": ("#DADAE3", "?"), "": ("#FFFFFF", ""),
 }  # fmt: skip
+MAX_WRAPPED = 12  # so many columns leave room for names of two lines
 
 
 def draw_status_grid(ax, grid):
@@ -45,8 +46,10 @@ def draw_status_grid(ax, grid):
     for (row, column), value in np.ndenumerate(values):
         ax.text(column, row, STATUSES[names[value]][1], ha="center", va="center", fontsize=10)
     ax.set_yticks(range(len(grid)), [f"{code}  {title}" for code, title in grid.index])
-    ax.set_xticks(range(grid.shape[1]), [style.wrap_text(name, 22) for name in grid.columns],
-                  rotation=45, ha="left", rotation_mode="anchor")  # fmt: skip
+    cards = list(grid.columns)
+    if len(cards) <= MAX_WRAPPED:
+        cards = [style.wrap_text(name, 22) for name in cards]
+    ax.set_xticks(range(len(cards)), cards, rotation=45, ha="left", rotation_mode="anchor")
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
