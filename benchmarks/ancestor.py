@@ -19,7 +19,7 @@ import keras
 import numpy as np
 
 from benchmarks import common
-from leakage import augment, features, images, models, paths, published, training
+from leakage import augment, features, images, models, published, training
 
 SLICE = {"num_train": 290, "num_val": 70, "num_test": 70, "num_rounds": 2, "num_epochs": 50}
 DEFAULTS = common.NETWORK | SLICE
@@ -94,11 +94,9 @@ def measure(options):
     parts, pixels, labels = load_pixels(split, options.size_px)
     # Random features need scaling (it is a layer of both); neither shuffles.
     settings = {"num_views": 1, "feature_scaling": "standard", "shuffle": False}
-    caches = iter(range(1000))
 
     def make_bank():
-        folder = paths.get_cache_dir() / f"bank-{next(caches)}"
-        return features.FeatureBank(backbone, AUGMENTATION, cache_dir=folder)
+        return features.FeatureBank(backbone, AUGMENTATION, cache_dir=common.make_folder())
 
     bank = make_bank()
     extract(bank, parts)  # compiles

@@ -1,8 +1,8 @@
 """What the benchmarks of speed share: options, images, a clock and words on the machine.
 
-Whatever is compared is timed in one process, in turns, and the best turn of each counts. On a
-machine that does other work too, `cpu_seconds` (of all threads of the process) tell more than
-`seconds`, so both are given.
+Whatever is compared is timed in one process; where `time_in_turns` does it, in turns, of which the
+best counts. On a machine that does other work too, `cpu_seconds` (of all threads of the process)
+tell more than `seconds`, so both are given.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from leakage import published, splits, tables
+from leakage import paths, published, splits, tables
 
 CLOCKS = ("seconds", "cpu_seconds")
 # One image of each patient with COVID-19 is drawn: so many more phantoms are needed.
@@ -74,6 +74,12 @@ def use_scratch_cache():
                 os.environ.pop(name)
                 if name in held:
                     os.environ[name] = held[name]
+
+
+def make_folder():
+    """A new, empty folder in the scratch cache, such as that of a feature bank."""
+    paths.get_cache_dir().mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(dir=paths.get_cache_dir()))
 
 
 def draw_images(num_train, num_val, num_test, file_size_px, data_dir=None):

@@ -3,8 +3,8 @@
 python -m benchmarks.extraction [--num-images 96] [--small]
 
 The bare pass is `predict_on_batch` on batches that lie in memory, without XLA, with which VGG19 is
-slower on processors. The bank decodes files (of 512 pixels), shrinks, for a view
-also augments, extracts, and writes one file an image. Prints JSON.
+slower on processors. The bank decodes files (of 512 pixels), shrinks, for a view also augments,
+extracts, and writes one file an image. Prints JSON.
 """
 
 import sys
@@ -12,7 +12,7 @@ import sys
 import numpy as np
 
 from benchmarks import common
-from leakage import features, images, models, paths, published
+from leakage import features, images, models, published
 
 DEFAULTS = common.NETWORK | {"num_images": 96, "num_rounds": 2}
 SMALL = common.SMALL_NETWORK | {"num_images": 32, "num_rounds": 1}
@@ -25,17 +25,14 @@ def measure(options):
     backbone = models.build_backbone(options.backbone, options.weights, options.size_px)
     pixels = images.load_images(table["path"], options.size_px)
     batches = np.split(pixels, range(BATCH_SIZE, len(pixels), BATCH_SIZE))
-    caches = iter(range(1000))
 
     def pass_bare():
         for batch in batches:
             backbone.model.predict_on_batch(batch)
 
     def extract(view):
-        folder = paths.get_cache_dir() / f"bank-{next(caches)}"
-        bank = features.FeatureBank(
-            backbone, published.AUGMENTATION["paper"], cache_dir=folder, batch_size=BATCH_SIZE
-        )
+        augmentation, folder = published.AUGMENTATION["paper"], common.make_folder()
+        bank = features.FeatureBank(backbone, augmentation, cache_dir=folder, batch_size=BATCH_SIZE)
         bank.extract(table, view)
 
     backbone.model.predict_on_batch(batches[0])  # compiles

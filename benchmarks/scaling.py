@@ -13,7 +13,7 @@ import sys
 import numpy as np
 
 from benchmarks import common
-from leakage import features, models, paths, published, training
+from leakage import features, models, published, training
 
 DEFAULTS = common.NETWORK | {"num_images": 64, "num_views": 4, "num_epochs": 12}
 SMALL = common.SMALL_NETWORK | {"num_images": 32, "num_views": 2, "num_epochs": 4}
@@ -90,12 +90,10 @@ def extrapolate(costs):
 def measure(options):
     split = common.draw_images(options.num_images, 12, 12, options.file_size_px)
     backbone = models.build_backbone(options.backbone, options.weights, options.size_px)
-    caches = iter(range(1000))
 
     def make_bank():
-        folder = paths.get_cache_dir() / f"bank-{next(caches)}"
         augmentation = published.AUGMENTATION["paper"]
-        return features.FeatureBank(backbone, augmentation, cache_dir=folder)
+        return features.FeatureBank(backbone, augmentation, cache_dir=common.make_folder())
 
     make_bank().extract(split.iloc[:1])  # compiles
     extractions = time_extractions(make_bank, split, options)

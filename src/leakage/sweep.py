@@ -189,9 +189,8 @@ def main(arguments=None):
     terminal = screen.Screen()
     try:
         jobs, notes = grid.read_grid(options.grid, Path.cwd())
-        options.grid_text = Path(options.grid).read_text(
-            encoding="utf-8"
-        )  # it may change meanwhile
+        # Kept from here on: the file may change meanwhile.
+        options.grid_text = Path(options.grid).read_text(encoding="utf-8")
         for note in notes:
             terminal.say(f"note: {note}")
         values = [each.parameters for each in jobs]
