@@ -178,7 +178,7 @@ case ${1:-demo} in
         shift
         set_up
         [ $# -gt 0 ] || { say "ready: $("$python" --version)"; exit 0; }
-        exec "$python" -P -m leakage.download "$@"
+        exec "$python" -P -m leakage.data.download "$@"
         ;;
     test) shift; set_up; run_tests "$@" ;;
     sweep) shift; set_up; exec "$python" -P -m leakage.sweep "$@" ;;

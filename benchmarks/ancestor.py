@@ -19,7 +19,8 @@ import keras
 import numpy as np
 
 from benchmarks import common
-from leakage import augment, features, images, models, published, training
+from leakage import augment, features, networks, published, training
+from leakcard import images
 
 SLICE = {"num_train": 290, "num_val": 70, "num_test": 70, "num_rounds": 2, "num_epochs": 50}
 DEFAULTS = common.NETWORK | SLICE
@@ -34,7 +35,7 @@ GOALS = {"1 seed": 20, "5 seeds": 35}
 
 def build_whole_network(backbone, head):
     """Join and compile as the ancestor does; without XLA, whose convolutions are slower here."""
-    model = models.join_backbone_and_head(backbone, head)
+    model = networks.join_backbone_and_head(backbone, head)
     model.compile(
         keras.optimizers.RMSprop(S1.learning_rate),
         loss="sparse_categorical_crossentropy",
@@ -65,7 +66,7 @@ def extract(bank, parts):
 
 def extrapolate(times, options):
     """Times of the published study by seeds, from those of the slice."""
-    counts = np.sum(list(published.SPLIT_SIZES.values()), axis=0)  # train, validation, test
+    counts = np.sum(list(published.SPLIT_SIZES["S1"].values()), axis=0)  # train, validation, test
     num_slice = options.num_train + options.num_val
     per_epoch = (counts[0] + counts[1]) / num_slice
     whole = S1.num_epochs * per_epoch + counts[2] / num_slice
@@ -90,7 +91,7 @@ def measure(options):
     split = common.draw_images(
         options.num_train, options.num_val, options.num_test, options.file_size_px
     )
-    backbone = models.build_backbone(options.backbone, options.weights, options.size_px)
+    backbone = networks.build_backbone(options.backbone, options.weights, options.size_px)
     parts, pixels, labels = load_pixels(split, options.size_px)
     # Random features need scaling (it is a layer of both); neither shuffles.
     settings = {"num_views": 1, "feature_scaling": "standard", "shuffle": False}
@@ -102,7 +103,7 @@ def measure(options):
     extract(bank, parts)  # compiles
     scaled_on = bank.extract(parts["train"], view=1)
     num_classes = len(published.CLASS_NAMES)
-    head = models.build_paper_head(scaled_on.shape[1:], num_classes, SEEDS[0], scaled_on)
+    head = networks.build_paper_head(scaled_on.shape[1:], num_classes, SEEDS[0], scaled_on)
     whole = build_whole_network(backbone, head)
 
     def fit_epoch():

@@ -1,4 +1,4 @@
-"""`python -m leakage.audit FOLDER` against the number of images.
+"""`python -m leakcard FOLDER` against the number of images.
 
 python -m benchmarks.audit [--data-dir DIR] [--sizes 250,500,1000,2000] [--small]
 
@@ -17,8 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
+import phantoms
 from benchmarks import common
-from leakage import paths, tables
+from leakage import data, paths
 
 DEFAULTS = {"sizes": "250,500,1000,2000", "data_dir": "", "file_size_px": 512}
 SMALL = {"sizes": "24", "file_size_px": 48}
@@ -31,11 +32,15 @@ def read_pool(options, num_images):
     if not options.data_dir:
         each = -(-num_images // 3)
         wanted = {"covid": each, "normal": each, "pneumonia": each}
-        return tables.read_study(
-            "phantoms", "adults", num_images=wanted, size_px=options.file_size_px
+        drawn = phantoms.draw_study(
+            paths.get_cache_dir(),
+            controls=("adults",),
+            num_images=wanted,
+            size_px=options.file_size_px,
         )
-    found = [tables.READERS[name](options.data_dir) for name in ("cohen", "kermany", "nih")]
-    return tables.concatenate_tables(found)
+        return data.read_study(drawn, "adults")
+    found = [data.READERS[name](options.data_dir) for name in ("cohen", "kermany", "nih")]
+    return data.concatenate_tables(found)
 
 
 def link_folder(folder, rows):
@@ -56,7 +61,7 @@ def audit_folder(folder, out):
     environment["LEAKAGE_CACHE_DIR"] = str(out / "cache")
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
-    command = [sys.executable, "-P", "-m", "leakage.audit", str(folder), "--out", str(out / "card")]
+    command = [sys.executable, "-P", "-m", "leakcard", str(folder), "--out", str(out / "card")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     seconds = time.perf_counter() - started
     if done.returncode not in (0, 1):

@@ -19,7 +19,8 @@ import time
 
 import numpy as np
 
-from leakage.audit import duplicates, fingerprints, hashes
+from leakcard.copies import fingerprints, hashes
+from leakcard.copies import search as duplicates
 
 # Of 801 NIH, 1,500 Kermany and 594 Cohen images, `{radius: pairs per 10,000}`.
 XRAY_RATES = {

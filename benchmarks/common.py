@@ -15,10 +15,13 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 
-from leakage import paths, published, splits, tables
+import phantoms
+from leakage import data, paths, published
+from leakage.data import splits
 
 CLOCKS = ("seconds", "cpu_seconds")
 # One image of each patient with COVID-19 is drawn: so many more phantoms are needed.
@@ -64,16 +67,11 @@ def run_benchmark(description, defaults, small, measure, arguments=None):
 @contextlib.contextmanager
 def use_scratch_cache():
     """Lead the project's cache to a folder that is deleted, and train what was trained before."""
-    held = dict(os.environ)
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ |= {"LEAKAGE_CACHE_DIR": folder, "LEAKAGE_FORCE": "1"}
-        try:
-            yield
-        finally:
-            for name in ("LEAKAGE_CACHE_DIR", "LEAKAGE_FORCE"):
-                os.environ.pop(name)
-                if name in held:
-                    os.environ[name] = held[name]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        mock.patch.dict(os.environ, {"LEAKAGE_CACHE_DIR": folder}),
+    ):
+        yield
 
 
 def make_folder():
@@ -95,14 +93,13 @@ def draw_images(num_train, num_val, num_test, file_size_px, data_dir=None):
         label: tuple(_share(count, number) for count in (num_train, num_val, num_test))
         for number, label in enumerate(names)
     }
-    if data_dir:
-        pool = tables.read_study("real", "children", data_dir)
-    else:
+    if not data_dir:
         pool_sizes = {label: int(SPARE * sum(counts)) + 4 for label, counts in wanted.items()}
-        pool = tables.read_study(
-            "phantoms", "children", num_images=pool_sizes, size_px=file_size_px
+        data_dir = phantoms.draw_study(
+            paths.get_cache_dir(), num_images=pool_sizes, size_px=file_size_px
         )
-    return splits.draw_split(pool, splits.PROTOCOLS["paper"], wanted, seed=20)
+    pool = data.read_study(data_dir, "children")
+    return splits.draw_split(pool, published.PROTOCOLS["paper"], wanted, seed=20)
 
 
 def _share(count, number):

@@ -12,7 +12,8 @@ import sys
 import numpy as np
 
 from benchmarks import common
-from leakage import features, images, models, published
+from leakage import features, networks, published
+from leakcard import images
 
 DEFAULTS = common.NETWORK | {"num_images": 96, "num_rounds": 2}
 SMALL = common.SMALL_NETWORK | {"num_images": 32, "num_rounds": 1}
@@ -22,7 +23,7 @@ GOAL = 0.85
 
 def measure(options):
     table = common.draw_images(options.num_images, 0, 0, options.file_size_px)
-    backbone = models.build_backbone(options.backbone, options.weights, options.size_px)
+    backbone = networks.build_backbone(options.backbone, options.weights, options.size_px)
     pixels = images.load_images(table["path"], options.size_px)
     batches = np.split(pixels, range(BATCH_SIZE, len(pixels), BATCH_SIZE))
 

@@ -14,7 +14,7 @@ import sys
 import pandas as pd
 
 from benchmarks import common
-from leakage import features, models, paths, published, training
+from leakage import features, networks, paths, published, training
 
 DEFAULTS = common.NETWORK | {"num_images": 1000, "num_views": 10, "num_epochs": 10, "num_test": 200}
 SMALL = common.SMALL_NETWORK | {"num_images": 64, "num_views": 2, "num_epochs": 2, "num_test": 32}
@@ -47,7 +47,7 @@ def measure(options):
     sizes = {"train": options.num_images, "val": options.num_test, "test": options.num_test}
     parts = {name: repeat_rows(drawn, number, name) for name, number in sizes.items()}
     split = pd.concat(parts.values(), ignore_index=True)
-    backbone = models.build_backbone(options.backbone, options.weights, options.size_px)
+    backbone = networks.build_backbone(options.backbone, options.weights, options.size_px)
     augmentation = published.AUGMENTATION["paper"]
     bank = features.FeatureBank(backbone, augmentation, cache_dir=paths.get_cache_dir())
     peaks = {"network_built": common.get_peak_gb()}

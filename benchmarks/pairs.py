@@ -15,20 +15,21 @@ import json
 import os
 import time
 
+from leakage import siamese
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
 
-from leakage import models
-from leakage.training import comparing, pairs
+from leakage.siamese import comparing, pairs
 
 NUM_CLASSES = 3
 
 
 def build(size_px, num_filters):
-    tower = models.build_covid_net(size_px, None, num_filters, 64, (0.5, 0.25))
-    return models.build_siamese(tower)
+    tower = siamese.build_covid_net(size_px, None, num_filters, 64, (0.5, 0.25))
+    return siamese.build_siamese(tower)
 
 
 def draw_images(num_images, size_px):
@@ -39,7 +40,7 @@ def draw_images(num_images, size_px):
 
 def build_two_towers(model):
     """Join the same layers as the ancestor does: the tower called on each image of a pair."""
-    tower = models.siamese.get_tower(model)
+    tower = siamese.model.get_tower(model)
     first, second = (keras.Input(tower.input_shape[1:]) for _ in range(2))
     difference = keras.ops.absolute(tower(first) - tower(second))
     return keras.Model([first, second], model.get_layer("similarity")(difference))
@@ -57,7 +58,7 @@ def test_one_by_one(two_towers, pixels, references):
 
 def test_in_one_pass(model, pixels, references):
     features = comparing.extract_features(model, pixels)
-    similarity = models.siamese.compare_features(model, features, features)
+    similarity = siamese.model.compare_features(model, features, features)
     return np.array([similarity[row, others] for row, others in references])
 
 

@@ -14,8 +14,8 @@ import sys
 import numpy as np
 
 from benchmarks import common
-from leakage import features, models, published, training
-from leakage.models import precision
+from leakage import features, networks, published, training
+from leakage.networks import precision
 
 DEFAULTS = common.NETWORK | {
     "num_train": 290,
@@ -54,7 +54,7 @@ def measure(options):
     split = common.draw_images(
         options.num_train, NUM_VAL, options.num_test, options.file_size_px, options.data_dir
     )
-    backbone = models.build_backbone(options.backbone, options.weights, options.size_px)
+    backbone = networks.build_backbone(options.backbone, options.weights, options.size_px)
     banks = {
         dtype: features.FeatureBank(precision.convert_backbone(backbone, dtype))
         for dtype in precision.DTYPES

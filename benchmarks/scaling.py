@@ -13,7 +13,7 @@ import sys
 import numpy as np
 
 from benchmarks import common
-from leakage import features, models, published, training
+from leakage import features, networks, published, training
 
 DEFAULTS = common.NETWORK | {"num_images": 64, "num_views": 4, "num_epochs": 12}
 SMALL = common.SMALL_NETWORK | {"num_images": 32, "num_views": 2, "num_epochs": 4}
@@ -74,7 +74,7 @@ def fit_costs(extractions, seeds, clock):
 
 def extrapolate(costs):
     """The published study by number of views."""
-    train, val, test = np.sum(list(published.SPLIT_SIZES.values()), axis=0)
+    train, val, test = np.sum(list(published.SPLIT_SIZES["S1"].values()), axis=0)
     num_batches = S1.num_epochs * -(-int(train) // S1.batch_size)
     further = costs["a_seed"] + costs["a_batch"] * num_batches
     rows = []
@@ -89,7 +89,7 @@ def extrapolate(costs):
 
 def measure(options):
     split = common.draw_images(options.num_images, 12, 12, options.file_size_px)
-    backbone = models.build_backbone(options.backbone, options.weights, options.size_px)
+    backbone = networks.build_backbone(options.backbone, options.weights, options.size_px)
 
     def make_bank():
         augmentation = published.AUGMENTATION["paper"]

@@ -16,7 +16,8 @@ import sys
 from pathlib import Path
 
 from benchmarks import common
-from leakage import paths, published, record
+from leakage import paths, published
+from leakcard import files
 
 NAMES = ("ancestor", "extraction", "precision", "scaling", "audit", "memory")  # their order
 TAKES_DATA = ("audit", "precision")
@@ -32,7 +33,7 @@ def run_all(folder, is_small=False, data_dir=None):
         if data_dir and name in TAKES_DATA:
             command += ["--data-dir", str(Path(data_dir).absolute())]
         done = subprocess.run(command, cwd=paths.ROOT, stdout=subprocess.PIPE, check=True)
-        record.write_json(folder / f"{name}.json", json.loads(done.stdout))
+        files.write_json(folder / f"{name}.json", json.loads(done.stdout))
 
 
 def read_all(folder):
@@ -179,7 +180,7 @@ def fill_readme(readme, table):
         )
     new = BLOCK.sub(lambda match: match[1] + table + match[2], old)
     if new != old:
-        record.write_text(Path(readme), new)
+        files.write_text(Path(readme), new)
     return new != old
 
 

@@ -15,7 +15,9 @@ import time
 import cv2
 import numpy as np
 
-from leakage import images, phantoms, tables, treatments
+import phantoms
+from leakage import data, treatments
+from leakcard import images
 
 GOAL_PER_SECOND = 50
 REPEATS = 3
@@ -29,7 +31,7 @@ def load_phantoms(folder, size_px, num_images):
     written = phantoms.write_chest(
         pathlib.Path(folder) / "set", num_images=wanted, seed=1, confounding=0.0, size_px=size_px
     )
-    return tables.READERS["phantoms"](written).assign(split="train")
+    return data.READERS["phantoms"](written).assign(split="train")
 
 
 def list_pictures(table, folder, size_px, num_images):

@@ -28,4 +28,10 @@ def shared_dir():
 def own_cache(tmp_path, monkeypatch):
     """Keep every test's cache apart from the reader's and from other tests'."""
     monkeypatch.setenv("LEAKAGE_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setenv("LEAKAGE_FORCE", "1")  # no test passes on what an earlier one trained
+    monkeypatch.setenv("LEAKAGE_KEPT_DIR", str(tmp_path / "kept"))
+
+
+@pytest.fixture
+def forget_training(tmp_path, monkeypatch):
+    """Return a function after whose call nothing counts as trained already."""
+    return lambda: monkeypatch.setenv("LEAKAGE_KEPT_DIR", str(tmp_path / "kept anew"))

@@ -6,7 +6,9 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from leakage import images, phantoms, tables
+import phantoms
+from leakage import data
+from leakcard import facts, images
 
 NUM_IMAGES = {"covid": 70, "normal": 70, "pneumonia": 70}
 NO_PAIRS = pd.DataFrame(columns=["image_id_a", "image_id_b", "kind"])
@@ -22,7 +24,7 @@ def make_clean(folder, seed=1, size_px=64, num_images=None):
         lesion_visibility=1.0,
         size_px=size_px,
     )
-    table = tables.READERS["phantoms"](folder)
+    table = data.READERS["phantoms"](folder)
     patients = np.random.default_rng([seed, 9]).permutation(sorted(set(table["patient_id"])))
     cuts = int(0.6 * len(patients)), int(0.8 * len(patients))
     splits = dict.fromkeys(patients[: cuts[0]], "train")
@@ -50,7 +52,7 @@ def rewrite_images(table, folder, change, suffix=None):
         paths.append(str(folder / f"{row['image_id']}{ending}"))
         options = [cv2.IMWRITE_JPEG_QUALITY, 92] if ending == ".jpeg" else []
         Path(paths[-1]).write_bytes(cv2.imencode(ending, image, options)[1].tobytes())
-    return tables.describe_files(table.assign(path=paths))
+    return facts.describe_files(table.assign(path=paths))
 
 
 def add_letter(image, row):

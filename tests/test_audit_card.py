@@ -8,7 +8,7 @@ import pandas as pd
 import planted
 import pytest
 
-from leakage import audit
+import leakcard
 
 
 @pytest.fixture(scope="module")
@@ -21,13 +21,13 @@ def card(tmp_path_factory):
     table.loc[table.index[table["split"] == "test"][0], "patient_id"] = train["patient_id"].iloc[-1]
     table = pd.concat([table, twin], ignore_index=True)
     pairs = planted.find_same_files(table)
-    return audit.audit_split(table, pairs=pairs, num_permutations=99)
+    return leakcard.audit(table, pairs=pairs, num_permutations=99)
 
 
 def test_every_kind_of_leak_has_a_row_with_a_reason_or_a_question(card):
     frame = card.to_frame()
-    assert list(dict.fromkeys(frame["code"])) == list(audit.CODES)
-    assert frame["check"].is_unique and set(frame["status"]) <= set(audit.STATUSES)
+    assert list(dict.fromkeys(frame["code"])) == list(leakcard.CODES)
+    assert frame["check"].is_unique and set(frame["status"]) <= set(leakcard.STATUSES)
     untested = frame[frame["status"] == "not testable"]
     assert (untested["question"] != "").all() and (frame["reason"] != "").all()
     alarms = frame[frame["status"].isin(["fail", "warn"])]
@@ -39,7 +39,7 @@ def test_a_written_card_is_read_back_and_is_the_same_twice(card, tmp_path):
     card.write(tmp_path / "a")
     names = ["model_info.md", "report_card.html", "report_card.json", "report_card.md"]
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == names
-    again = audit.read_card(tmp_path / "a" / "report_card.json")
+    again = leakcard.read_card(tmp_path / "a" / "report_card.json")
     pd.testing.assert_frame_equal(again.to_frame(), card.to_frame(), check_dtype=False)
     card.write(tmp_path / "b")
     for name in names:
@@ -73,7 +73,7 @@ def test_the_markdown_has_all_rows_images_and_questions(card):
 
 
 def test_the_model_info_sheet_answers_what_it_can_and_leaves_the_rest_to_the_author(card):
-    text = audit.format_model_info(card)
+    text = leakcard.format_model_info(card)
     for part in ("L1", "L2", "L3"):
         assert f"## {part}" in text
     assert "Duplicates across splits: **fail**" in text
@@ -82,7 +82,7 @@ def test_the_model_info_sheet_answers_what_it_can_and_leaves_the_rest_to_the_aut
 
 
 def test_cards_are_compared_in_one_grid(card):
-    grid = audit.compare_cards({"a": card, "b": card})
+    grid = leakcard.compare_cards({"a": card, "b": card})
     assert list(grid.columns) == ["a", "b"] and len(grid) == len(card.rows)
     assert grid.loc[("L1.4", "Duplicates across splits"), "a"] == "fail"
 
@@ -93,7 +93,7 @@ def test_an_unknown_row_and_a_file_that_is_no_card_are_refused(card, tmp_path):
     path = tmp_path / "x.json"
     path.write_text(json.dumps({"rows": [{"a": 1}]}))
     with pytest.raises(ValueError, match="no report card"):
-        audit.read_card(path)
+        leakcard.read_card(path)
 
 
 def test_a_table_without_pixels_is_audited_by_its_columns():
@@ -108,7 +108,7 @@ def test_a_table_without_pixels_is_audited_by_its_columns():
         }
     )
     table["source"] = np.where(table["label"] == "a", "x", "y")
-    card = audit.audit_split(table, num_permutations=399)
+    card = leakcard.audit(table, num_permutations=399)
     assert card.get_row("patient_across_splits").status == "fail"
     assert card.get_row("source").status == "fail"
     for check in ("border_classifier", "file_classifier", "duplicates_across_splits"):
@@ -126,15 +126,15 @@ def test_a_table_without_pixels_is_audited_by_its_columns():
 )
 def test_a_table_that_cannot_be_audited_is_refused(table, message):
     with pytest.raises(ValueError, match=message):
-        audit.audit_split(table)
+        leakcard.audit(table)
 
 
 def test_a_group_column_or_record_that_is_not_there_is_refused():
     table = pd.DataFrame({"path": ["a"]})
     with pytest.raises(ValueError, match="group column"):
-        audit.audit_split(table, group="device")
+        leakcard.audit(table, group="device")
     with pytest.raises(ValueError, match="training record"):
-        audit.audit_split(table, record={"mean": 1})
+        leakcard.audit(table, record={"mean": 1})
 
 
 def test_few_patients_are_not_testable_instead_of_clean():
@@ -146,20 +146,20 @@ def test_few_patients_are_not_testable_instead_of_clean():
             "source": ["x", "y"] * 4,
         }
     )
-    card = audit.audit_split(table)
+    card = leakcard.audit(table)
     assert card.get_row("source").status == "not testable"
     assert "10 are needed" in card.get_row("metadata_classifier").reason
 
 
 def test_the_cards_of_a_study_are_read_in_the_order_in_which_they_were_written(card, tmp_path):
     draws = {"z, as drawn": card, "a (strict)": card}
-    paths = audit.write_cards(tmp_path / "03_correct", draws)
+    paths = leakcard.write_cards(tmp_path / "03_correct", draws)
     assert [path.name for path in paths] == [
         "report_card_01_z_as_drawn.json",
         "report_card_02_a_strict.json",
     ]
     assert paths[0].with_suffix(".md").is_file()
-    found = audit.read_cards(tmp_path)
+    found = leakcard.read_cards(tmp_path)
     assert list(found) == ["03 z as drawn", "03 a strict"]
     again = found["03 a strict"].to_frame()
     pd.testing.assert_frame_equal(again, card.to_frame(), check_dtype=False)

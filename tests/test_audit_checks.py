@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from leakage import audit
-from leakage.audit import classifier, looks, permutation, rows, training_record
+import leakcard
+from leakcard import classifier, looks, rows, training_record
+from leakcard import stats as permutation
 
 
 def test_cramers_v_agrees_with_scipy_up_to_bergsmas_correction():
@@ -90,7 +91,7 @@ def test_whole_patients_are_sampled():
 
 
 def make_row(status, p_value, **columns):
-    return audit.Row("L2", "x", "x", status, figure="f", p_value=p_value, **columns)
+    return leakcard.Row("L2", "x", "x", status, figure="f", p_value=p_value, **columns)
 
 
 def test_p_values_are_corrected_for_their_number_and_chance_findings_pass():
@@ -132,7 +133,7 @@ def test_the_statistics_of_a_record_agree_with_numpy(tmp_path):
         cv2.imwrite(str(paths[-1]), rng.integers(0, 255, (20, 20), dtype=np.uint8))
     values = np.stack([cv2.imread(str(path)) for path in paths]) / 127.5 - 1
     table = pd.DataFrame({"path": paths, "sha256": list("abc")})
-    found = audit.make_record(table, value_range=(-1, 1))["fitted_statistics"]
+    found = leakcard.make_record(table, value_range=(-1, 1))["fitted_statistics"]
     assert found["mean"] == pytest.approx(values.mean(), abs=1e-6)
     assert found["std"] == pytest.approx(values.std(), abs=1e-6)
     assert found["fitted_on"] == ["a", "b", "c"]
@@ -157,7 +158,7 @@ def test_a_file_that_is_no_training_record_is_refused(tmp_path, text):
 )
 def test_patients_are_read_from_file_names_and_marked_as_inferred(pattern, path, patient):
     table = pd.DataFrame({"path": [path, "other.png"], "image_id": ["a", "b"]})
-    found = audit.infer_patients(table.assign(patient_id=np.nan), pattern)
+    found = leakcard.infer_patients(table.assign(patient_id=np.nan), pattern)
     assert found["patient_id"].iloc[0] == patient and pd.isna(found["patient_id"].iloc[1])
     assert found.attrs["patient_id_inferred"]
 
@@ -166,7 +167,7 @@ def test_patients_are_read_from_file_names_and_marked_as_inferred(pattern, path,
 def test_a_pattern_that_finds_no_patient_is_refused(pattern):
     table = pd.DataFrame({"path": ["a.png"], "image_id": ["a"], "patient_id": [np.nan]})
     with pytest.raises(ValueError, match="pattern of patients"):
-        audit.infer_patients(table, pattern)
+        leakcard.infer_patients(table, pattern)
 
 
 def test_copies_join_patients_into_one_independent_unit():
@@ -178,5 +179,5 @@ def test_copies_join_patients_into_one_independent_unit():
         }
     )
     pairs = pd.DataFrame({"image_id_a": ["b"], "image_id_b": ["e"]})
-    units = audit.join_units(images, pairs)
+    units = leakcard.join_units(images, pairs)
     assert units[0] == units[1] == units[4] and units[2] == units[3] != units[0]

@@ -4,13 +4,13 @@ import joblib
 import planted
 import pytest
 
-from leakage import audit
+import leakcard
 
 
 def audit_clean(folder, seed):
     """Return (check, status) of every testable row of one clean draw."""
     table = planted.make_clean(folder, seed)
-    card = audit.audit_split(table, pairs=planted.find_same_files(table), seed=seed)
+    card = leakcard.audit(table, pairs=planted.find_same_files(table), seed=seed)
     return [(row.check, row.status) for row in card.rows if row.status != "not testable"]
 
 

@@ -1,4 +1,4 @@
-"""`python -m leakage.audit` on what people have."""
+"""`python -m leakcard` on what people have."""
 
 import json
 import os
@@ -12,17 +12,18 @@ import pandas as pd
 import planted
 import pytest
 
-from leakage import audit, paths
-from leakage.audit import __main__ as command
+from leakage import paths
+from leakcard import __main__ as command
+from leakcard import copies
 
 
 @pytest.fixture(autouse=True)
 def no_search(monkeypatch):
     """Leave the search for near-duplicates to its own tests."""
-    module = type(sys)("leakage.audit.duplicates")
+    module = type(sys)("leakcard.copies.search")
     module.find_duplicates = planted.find_same_files
-    monkeypatch.setitem(sys.modules, "leakage.audit.duplicates", module)
-    monkeypatch.setattr(audit, "duplicates", module, raising=False)
+    monkeypatch.setitem(sys.modules, "leakcard.copies.search", module)
+    monkeypatch.setattr(copies, "search", module, raising=False)
 
 
 def write_image(path, seed, dtype=np.uint8):
@@ -42,7 +43,7 @@ def make_folder(root, splits=("train", "val", "test"), labels=("cat", "dog"), nu
 
 
 def run(*arguments):
-    return command.main([*map(str, arguments), "--permutations", "99"])
+    return command.main(["audit", *map(str, arguments), "--permutations", "99"])
 
 
 def read_rows(out):
@@ -192,7 +193,7 @@ def test_a_csv_of_50000_paths_with_labels_and_splits_is_audited_by_its_columns(t
 
 def test_the_command_does_not_import_tensorflow(tmp_path):
     code = (
-        "import sys; from leakage import audit; from leakage.audit import __main__;"
+        "import sys; from leakcard import __main__;"
         "print(sorted({'tensorflow', 'keras'} & set(sys.modules)))"
     )
     environment = os.environ | {"PYTHONPATH": str(paths.ROOT / "src")}
@@ -205,7 +206,7 @@ def test_the_command_does_not_import_tensorflow(tmp_path):
 def test_the_command_runs_as_a_module_from_another_folder(tmp_path):
     environment = os.environ | {"PYTHONPATH": str(paths.ROOT / "src")}
     result = subprocess.run(
-        [sys.executable, "-m", "leakage.audit", "nothing"],
+        [sys.executable, "-m", "leakcard", "audit", "nothing"],
         env=environment,
         cwd=tmp_path,
         capture_output=True,

@@ -8,8 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leakage import images, phantoms, tables
-from leakage.audit import calibrate, candidates, duplicates, fingerprints, hashes, registration
+import phantoms
+from benchmarks import calibrate_copies as calibrate
+from leakage import data
+from leakcard import images
+from leakcard.copies import candidates, fingerprints, hashes, registration
+from leakcard.copies import search as duplicates
 
 
 def write_image(path, image):
@@ -237,7 +241,7 @@ def test_registration_refuses_a_turned_or_shifted_picture(originals):
 
 @pytest.mark.shared
 def test_the_ten_identical_pairs_of_wolves_and_huskies_are_found(shared_dir):
-    table = tables.READERS["wolf_husky"](shared_dir / "data")
+    table = data.READERS["wolf_husky"](shared_dir / "data")
     found = duplicates.find_duplicates(table)
     assert len(found) == 10 and set(found["kind"]) == {"file"}
     across = found[found["split_a"] != found["split_b"]]
@@ -253,8 +257,8 @@ def test_the_ten_identical_pairs_of_wolves_and_huskies_are_found(shared_dir):
 
 @pytest.mark.shared
 def test_copies_of_real_x_rays_are_found_and_different_patients_are_not(shared_dir):
-    pools = [tables.READERS[source](shared_dir / "data") for source in calibrate.SOURCES]
-    table = tables.concatenate_tables(
+    pools = [data.READERS[source](shared_dir / "data") for source in calibrate.SOURCES]
+    table = data.concatenate_tables(
         [pool.drop_duplicates("patient_id").iloc[::25].head(20) for pool in pools]
     )
     recall = calibrate.measure_recall([images.decode_image(path) for path in table["path"]])

@@ -5,7 +5,9 @@ import pandas as pd
 import planted
 import pytest
 
-from leakage import audit, tables
+import leakcard
+import phantoms
+from leakage import data
 
 
 @pytest.fixture(scope="module")
@@ -15,18 +17,18 @@ def clean(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def looks(clean):
-    return audit.measure_looks(clean)
+    return leakcard.measure_looks(clean)
 
 
 def run(table, looks=None, **options):
     pairs = planted.find_same_files(table)
-    return audit.audit_split(table, pairs=pairs, looks=looks, **options)
+    return leakcard.audit(table, pairs=pairs, looks=looks, **options)
 
 
 def test_the_clean_phantoms_raise_nothing_and_every_code_has_a_row(clean, looks):
     card = run(clean, looks)
     assert [row.check for row in card.rows if row.status in ("warn", "fail")] == []
-    assert {row.code for row in card.rows} == set(audit.CODES)
+    assert {row.code for row in card.rows} == set(leakcard.CODES)
     untested = {row.check for row in card.rows if row.status == "not testable"}
     asked = {"preprocessing", "selection", "background"}
     may_be_lesions = {"thumbnail_classifier", "histogram_classifier", "quality_classifier"}
@@ -189,25 +191,25 @@ def test_a_split_without_test_or_training_set_fails(clean, looks, missing, statu
 
 
 def test_statistics_fitted_on_test_images_are_found_by_hash(clean, looks):
-    record = audit.make_record(clean[clean["split"] != "val"], size_px=32, value_range=(0, 1))
+    record = leakcard.make_record(clean[clean["split"] != "val"], size_px=32, value_range=(0, 1))
     row = run(clean, looks, record=record).get_row("preprocessing")
     num_test = (clean["split"] == "test").sum()
     assert row.status == "fail" and row.num_images == num_test and row.value == 1.0
 
 
 def test_statistics_fitted_on_test_images_are_found_by_their_values_alone(clean, looks):
-    everything = audit.make_record(clean, size_px=32, value_range=(0, 1))
+    everything = leakcard.make_record(clean, size_px=32, value_range=(0, 1))
     del everything["fitted_statistics"]["fitted_on"]
     row = run(clean, looks, record=everything).get_row("preprocessing")
     assert row.status == "fail" and "all images" in row.reason
-    right = audit.make_record(clean[clean["split"] == "train"], size_px=32, value_range=(0, 1))
+    right = leakcard.make_record(clean[clean["split"] == "train"], size_px=32, value_range=(0, 1))
     del right["fitted_statistics"]["fitted_on"]
     row = run(clean, looks, record=right).get_row("preprocessing")
     assert row.status == "pass"
 
 
 def test_a_record_of_the_training_images_passes_and_one_of_other_images_does_not(clean, looks):
-    record = audit.make_record(clean[clean["split"] == "train"], size_px=32)
+    record = leakcard.make_record(clean[clean["split"] == "train"], size_px=32)
     assert run(clean, looks, record=record).get_row("preprocessing").status == "pass"
     record["fitted_statistics"]["mean"] += 30
     row = run(clean, looks, record=record).get_row("preprocessing")
@@ -247,8 +249,9 @@ def test_patients_known_for_a_part_never_pass(clean, looks):
 
 
 def test_the_cohort_with_the_published_confounds_fails_where_it_should(tmp_path):
-    table = tables.read_study(
-        "phantoms", "children", size_px=48, num_images={"covid": 40, "normal": 40, "pneumonia": 40}
+    counts = {"covid": 40, "normal": 40, "pneumonia": 40}
+    table = data.read_study(
+        phantoms.draw_study(tmp_path, size_px=48, num_images=counts), "children"
     )
     table = table.assign(split=np.resize(["train", "train", "test"], len(table)))
     card = run(table)

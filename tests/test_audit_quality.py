@@ -5,7 +5,8 @@ import numpy as np
 import planted
 import pytest
 
-from leakage import audit, quality
+import leakcard
+from leakcard import quality
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def blur(image, row):
 
 
 def get_row(table, **options):
-    card = audit.audit_split(table, pairs=planted.NO_PAIRS, **options)
+    card = leakcard.audit(table, pairs=planted.NO_PAIRS, **options)
     return card.get_row("quality_classifier")
 
 

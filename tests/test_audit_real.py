@@ -2,7 +2,9 @@
 
 import pytest
 
-from leakage import audit, published, splits, tables
+import leakcard
+from leakage import data, published
+from leakage.data import splits
 
 pytestmark = pytest.mark.shared
 
@@ -17,9 +19,9 @@ def show_alarms(card):
 
 
 def test_the_ten_pairs_of_the_white_wolves_are_found_and_two_are_across_splits(data_dir):
-    table = tables.READERS["wolf_husky"](data_dir)
+    table = data.READERS["wolf_husky"](data_dir)
     table = table[table["source"].str.endswith("same_backgrounds")]
-    card = audit.audit_split(table)
+    card = leakcard.audit(table)
     across = card.get_row("duplicates_across_splits")
     assert across.status == "fail" and across.num_images == 2
     assert {name.rsplit("/")[-1].split(".")[0] for name in across.images} == {"wolf_4", "wolf_6"}
@@ -29,18 +31,20 @@ def test_the_ten_pairs_of_the_white_wolves_are_found_and_two_are_across_splits(d
 
 
 def test_the_background_of_wolves_and_huskies_is_found(data_dir):
-    table = tables.READERS["wolf_husky"](data_dir)
+    table = data.READERS["wolf_husky"](data_dir)
     table = table[table["source"].str.endswith("different_backgrounds")]
-    card = audit.audit_split(table)
+    card = leakcard.audit(table)
     assert card.get_row("background").status == "fail"
     assert card.get_row("background").value == pytest.approx(1.0)
     assert card.get_row("border_classifier").status == "fail"
 
 
 def test_the_published_draw_has_its_replacement_ages_source_and_file_types_found(data_dir):
-    pool = tables.read_study("real", "children", data_dir)
-    drawn = splits.draw_split(pool, splits.PROTOCOLS["ancestor"], published.SPLIT_SIZES, 20)
-    card = audit.audit_split(drawn)
+    pool = data.read_study(data_dir, "children")
+    drawn = splits.draw_split(
+        pool, published.PROTOCOLS["ancestor"], published.SPLIT_SIZES["S1"], 20
+    )
+    card = leakcard.audit(drawn)
     alarms = show_alarms(card)
     for check in (
         "duplicates_across_splits",
@@ -60,9 +64,9 @@ def test_the_published_draw_has_its_replacement_ages_source_and_file_types_found
 
 
 def test_patients_in_both_classes_children_and_views_of_the_nih_subset_are_found(data_dir):
-    table = tables.READERS["nih"](data_dir, labels=["normal", "pneumonia"])
+    table = data.READERS["nih"](data_dir, labels=["normal", "pneumonia"])
     table["split"] = ["test" if number % 5 == 0 else "train" for number in range(len(table))]
-    card = audit.audit_split(table)
+    card = leakcard.audit(table)
     assert card.get_row("patient_across_splits").status == "fail"
     both = card.get_row("patient_across_labels")
     assert both.status == "warn" and both.num_images > 0

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from leakage import explain, models
-from leakage.models import baselines, imagenet, keras_families, resnet18, vgg, weights
+from leakage import explain, networks
+from leakage.networks import baselines, imagenet, keras_families, resnet18, vgg, weights
 
 PUBLISHED = {
     "vgg16": (vgg.VGG16, keras.applications.vgg16),
@@ -20,7 +20,7 @@ PUBLISHED = {
     "inception_v3": (keras_families.INCEPTION_V3, keras.applications.inception_v3),
 }
 every_published = pytest.mark.parametrize("name", PUBLISHED)
-every_family = pytest.mark.parametrize("name", models.BACKBONES)
+every_family = pytest.mark.parametrize("name", networks.BACKBONES)
 
 
 def make_pixels(size_px, num_images=2):
@@ -86,18 +86,18 @@ def test_without_a_network_it_fails_within_20_seconds_with_the_ways_forward(
 @pytest.mark.parametrize("name", ["resnet18", "lung_cnn"])
 def test_a_backbone_without_imagenet_weights_names_the_alternatives(name):
     with pytest.raises(ValueError, match='no ImageNet weights for .*"random".*resnet50'):
-        models.build_backbone(name, "imagenet", 64)
+        networks.build_backbone(name, "imagenet", 64)
 
 
 @pytest.mark.parametrize(("name", "least"), [("xception", 71), ("inception_v3", 75)])
 def test_images_that_are_too_small_are_refused_with_the_least_size(name, least):
     with pytest.raises(ValueError, match=f"at least {least} pixels.*Received: size_px=70"):
-        models.build_backbone(name, "random", 70)
+        networks.build_backbone(name, "random", 70)
 
 
 def test_nih_weights_lead_to_the_function_that_makes_them():
     with pytest.raises(ValueError, match="pretrain_on_findings"):
-        models.build_backbone("resnet18", "nih", 64)
+        networks.build_backbone("resnet18", "nih", 64)
 
 
 def test_dense_layers_with_imagenet_weights_take_one_size():
@@ -176,19 +176,19 @@ def test_random_depthwise_filters_count_the_one_channel_that_they_see():
 
 
 def test_resnet18_has_the_shapes_and_names_of_the_published_one():
-    model = models.build_backbone("resnet18", "random", 224).model
+    model = networks.build_backbone("resnet18", "random", 224).model
     assert model.output_shape == (None, 7, 7, 512)
     convolutions = [x for x in model.layers if isinstance(x, keras.layers.Conv2D)]
     # 17 and the three of the shortcuts, and the pre-processing
     assert len(convolutions) == 17 + 3 + 1
     assert len({layer.name for layer in model.layers}) == len(model.layers)
-    assert models.build_backbone("resnet18", "random", 33).model.output_shape == (None, 2, 2, 512)
+    assert networks.build_backbone("resnet18", "random", 33).model.output_shape == (None, 2, 2, 512)
 
 
 def test_the_lung_cnn_is_the_published_one_and_fits_small_images():
-    model = models.build_backbone("lung_cnn", "random", 200).model
+    model = networks.build_backbone("lung_cnn", "random", 200).model
     assert model.output_shape == (None, 1, 1, 256)  # "Linear(256, 512)" in the source
-    assert models.build_backbone("lung_cnn", "random", 48).model.output_shape[1:3] == (1, 1)
+    assert networks.build_backbone("lung_cnn", "random", 48).model.output_shape[1:3] == (1, 1)
     counted = sum(
         9 * a * b + b
         for a, b in zip((3, 64, 64, 128, 128, 256), (64, 64, 128, 128, 256, 256), strict=True)
@@ -197,17 +197,17 @@ def test_the_lung_cnn_is_the_published_one_and_fits_small_images():
 
 
 def test_baselines_are_never_called_untrained():
-    assert models.build_backbone("pixels", "random", 16).weights == weights.FROM_SCRATCH
+    assert networks.build_backbone("pixels", "random", 16).weights == weights.FROM_SCRATCH
     assert not baselines.LUNG_CNN.is_pretrainable
 
 
 @pytest.mark.slow
 @every_family
 def test_every_model_is_flat_saved_loaded_and_explained(name, tmp_path):
-    size_px = max(32, models.BACKBONES[name].minimum_size_px)
-    backbone = models.build_backbone(name, "random", size_px)
-    head = models.build_head("dense_64", backbone.model.output_shape[1:], 3, seed=0)
-    model = models.join_backbone_and_head(backbone, head)
+    size_px = max(32, networks.BACKBONES[name].minimum_size_px)
+    backbone = networks.build_backbone(name, "random", size_px)
+    head = networks.build_head("dense_64", backbone.model.output_shape[1:], 3, seed=0)
+    model = networks.join_backbone_and_head(backbone, head)
     assert not any(isinstance(layer, keras.Model) for layer in model.layers)
     pixels = make_pixels(size_px)
     expected = keras.ops.convert_to_numpy(model(pixels))

@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from leakage import models, paths
+from leakage import networks, paths
 
 CLOCKS = {"seconds", "cpu_seconds"}
 MACHINE = {"processor": "a processor", "num_cores": 2, "bfloat16": ["amx_bf16"], "load_before": 0.1}
@@ -69,7 +69,7 @@ def benchmarks():
     """Make `benchmarks` importable, and build each network once for all of them."""
     patch = pytest.MonkeyPatch()
     patch.syspath_prepend(paths.ROOT)
-    patch.setattr(models, "build_backbone", functools.cache(models.build_backbone))
+    patch.setattr(networks, "build_backbone", functools.cache(networks.build_backbone))
     yield
     patch.undo()
 

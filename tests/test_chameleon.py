@@ -18,7 +18,8 @@ import nbformat
 import pytest
 import testbed
 
-from leakage import paths, run, sources
+from leakage import paths, run
+from leakage.data import sources
 
 ROOT = paths.ROOT
 FOLDER = ROOT / "notebooks" / "chameleon"

@@ -17,7 +17,8 @@ import nbformat
 import pytest
 from packaging import requirements, utils
 
-from leakage import paths, sources
+from leakage import paths
+from leakage.data import sources
 
 ROOT = paths.ROOT
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))

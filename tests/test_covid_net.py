@@ -6,7 +6,7 @@ import pytest
 from matplotlib import pyplot as plt
 from matplotlib.patches import FancyArrowPatch
 
-from leakage import explain, figures, models
+from leakage import explain, figures, networks, siamese
 
 STAGES = {1: 3, 2: 4, 3: 6, 4: 3}
 
@@ -49,8 +49,8 @@ def count_by_hand(num_filters, size_px, num_units, num_classes):
 @pytest.mark.parametrize(("num_filters", "flat"), [(128, 50_176), (256, 100_352)])
 def test_parameters_of_every_block_are_those_worked_out_by_hand(num_filters, flat):
     num_units = 8  # the published 1,024 would be 100 million weights for one product
-    model = models.build_covid_net(224, 3, num_filters, num_units)
-    blocks = models.covid_net.tabulate_blocks(model)
+    model = siamese.build_covid_net(224, 3, num_filters, num_units)
+    blocks = siamese.covid_net.tabulate_blocks(model)
     by_hand = count_by_hand(num_filters, 224, num_units, 3)
     assert dict(zip(blocks["block"], blocks["parameters"], strict=True)) == by_hand
     assert model.count_params() == sum(by_hand.values())
@@ -62,13 +62,13 @@ def test_the_whole_tower_of_128_filters_has_the_parameters_added_up_on_paper():
     # Dense: 50,176 x 1,024 + 1,024; 1,024 x 256 + 256. Gray: 3 + 1.
     stages = 78_224 + 423_264 + 2_601_920 + 4_811_904
     expected = 4 + 3_200 + stages + 51_381_248 + 262_400
-    assert models.build_covid_net(224, None, 128, 1024).count_params() == expected == 59_562_164
+    assert siamese.build_covid_net(224, None, 128, 1024).count_params() == expected == 59_562_164
     assert sum(count_by_hand(128, 224, 1024, None).values()) == expected
 
 
 def test_maps_shrink_as_reported_and_sums_take_all_before_them():
-    model = models.build_covid_net(224, 3, 128, 8)
-    blocks = models.covid_net.tabulate_blocks(model).set_index("block")
+    model = siamese.build_covid_net(224, 3, 128, 8)
+    blocks = siamese.covid_net.tabulate_blocks(model).set_index("block")
     for stage, side in {1: 56, 2: 28, 3: 14, 4: 7}.items():
         of_stage = blocks[blocks["stage"] == stage]
         assert set(of_stage["side_px"]) == {side}
@@ -84,8 +84,8 @@ def test_maps_shrink_as_reported_and_sums_take_all_before_them():
 
 
 def test_the_tower_ends_in_256_features_and_the_single_net_in_a_softmax():
-    tower = models.build_covid_net(32, None, 8, 16)
-    single = models.build_covid_net(32, 3, 8, 16)
+    tower = siamese.build_covid_net(32, None, 8, 16)
+    single = siamese.build_covid_net(32, 3, 8, 16)
     assert tower.output_shape == (None, 256)
     scores = single(np.full((2, 32, 32, 3), 90, np.float32)).numpy()
     np.testing.assert_allclose(scores.sum(axis=1), 1, rtol=1e-5)
@@ -93,7 +93,7 @@ def test_the_tower_ends_in_256_features_and_the_single_net_in_a_softmax():
 
 
 def test_one_seed_gives_one_net_and_another_seed_another():
-    first, again, other = (models.build_covid_net(32, 3, 8, 16, seed=s) for s in (1, 1, 2))
+    first, again, other = (siamese.build_covid_net(32, 3, 8, 16, seed=s) for s in (1, 1, 2))
     for a, b in zip(first.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     assert any((a != b).any() for a, b in zip(first.get_weights(), other.get_weights()))  # noqa: B905
@@ -106,7 +106,7 @@ def test_shared_dropout_treats_equal_images_alike_and_own_dropout_does_not():
     pixels = np.repeat(np.random.default_rng(0).uniform(0, 255, (1, 32, 32, 3)), 2, axis=0)
     distances = {}
     for dropout in ("own", "shared"):
-        tower = models.build_covid_net(32, None, 8, 64, stages=(1, 1, 1, 1), dropout=dropout)
+        tower = siamese.build_covid_net(32, None, 8, 64, stages=(1, 1, 1, 1), dropout=dropout)
         first, second = tower(pixels.astype(np.float32), training=True).numpy()
         distances[dropout] = np.abs(first - second).sum()
         assert (first == 0).any()
@@ -116,10 +116,10 @@ def test_shared_dropout_treats_equal_images_alike_and_own_dropout_does_not():
 def test_gray_scaling_is_measured_on_the_images_given_and_part_of_the_model():
     rng = np.random.default_rng(0)
     pixels = rng.uniform(0, 255, (5, 32, 32, 3)).astype(np.float32)
-    scaling = models.covid_net.measure_gray_scaling(pixels)
+    scaling = siamese.covid_net.measure_gray_scaling(pixels)
     gray = pixels.astype(float) @ [0.299, 0.587, 0.114] / 255
     np.testing.assert_allclose(scaling, (gray.mean(), gray.std()), rtol=1e-9)
-    model = models.build_covid_net(32, 3, 8, 16, scaling)
+    model = siamese.build_covid_net(32, 3, 8, 16, scaling)
     prepared = keras.Model(model.input, model.get_layer("preprocessing").output)(pixels).numpy()
     np.testing.assert_allclose(prepared[..., 0], (gray - gray.mean()) / gray.std(), atol=1e-4)
     assert not model.get_layer("preprocessing").trainable_weights
@@ -127,26 +127,26 @@ def test_gray_scaling_is_measured_on_the_images_given_and_part_of_the_model():
 
 def test_what_cannot_be_built_is_refused():
     with pytest.raises(ValueError, match="multiple of 4.*num_filters=6"):
-        models.build_covid_net(64, 3, 6)
+        siamese.build_covid_net(64, 3, 6)
     with pytest.raises(ValueError, match='"own" or "shared".*none'):
-        models.build_covid_net(64, 3, 8, dropout="none")
+        siamese.build_covid_net(64, 3, 8, dropout="none")
     with pytest.raises(ValueError, match="halves its maps five times.*size_px=16"):
-        models.build_covid_net(16, 3, 8)
+        siamese.build_covid_net(16, 3, 8)
     with pytest.raises(ValueError, match=r"each of four stages.*stages=\(3, 0, 6, 3\)"):
-        models.build_covid_net(32, 3, 8, stages=(3, 0, 6, 3))
-    black = models.covid_net.measure_gray_scaling(np.zeros((2, 32, 32, 3)))
+        siamese.build_covid_net(32, 3, 8, stages=(3, 0, 6, 3))
+    black = siamese.covid_net.measure_gray_scaling(np.zeros((2, 32, 32, 3)))
     with pytest.raises(ValueError, match="do not vary"):
-        models.build_covid_net(32, 3, 8, gray_scaling=black)
+        siamese.build_covid_net(32, 3, 8, gray_scaling=black)
 
 
 def test_grad_cam_reads_a_stage_of_the_net():
-    model = models.build_covid_net(112, 3, 8, 16, (0.5, 0.25))
-    layer = models.covid_net.choose_cam_layer(model)
+    model = siamese.build_covid_net(112, 3, 8, 16, (0.5, 0.25))
+    layer = siamese.covid_net.choose_cam_layer(model)
     assert layer == "stage_3"  # 7 x 7; the last stage has 3 x 3 pixels
     pixels = np.random.default_rng(0).uniform(0, 255, (2, 112, 112, 3)).astype(np.float32)
     maps = explain.compute_grad_cams(model, pixels, [0, 2], layer)
     assert maps.shape == (2, 112, 112) and (maps >= 0).all() and maps.max() > 0
-    null = models.copy_with_random_weights(model, 3)
+    null = networks.copy_with_random_weights(model, 3)
     np.testing.assert_array_equal(
         null.get_layer("preprocessing").get_weights()[0],
         model.get_layer("preprocessing").get_weights()[0],
@@ -157,7 +157,7 @@ def test_grad_cam_reads_a_stage_of_the_net():
 
 
 def test_the_drawing_has_a_row_a_stage_and_a_link_for_every_term_of_every_sum():
-    blocks = models.covid_net.tabulate_blocks(models.build_covid_net(64, 3, 8, 16))
+    blocks = siamese.covid_net.tabulate_blocks(siamese.build_covid_net(64, 3, 8, 16))
     figure, ax = plt.subplots()
     figures.draw_network(ax, blocks)
     texts = [text.get_text() for text in ax.texts]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leakage import download, sources
+from leakage.data import download, sources
 
 
 class Server(http.server.ThreadingHTTPServer):

@@ -8,7 +8,8 @@ import tensorflow as tf
 from PIL import Image
 from scipy import ndimage
 
-from leakage import explain, images, models
+from leakage import explain, networks
+from leakcard import images
 
 
 def compute_by_tape(model, pixels, class_index, layer_name):
@@ -25,7 +26,7 @@ def compute_by_tape(model, pixels, class_index, layer_name):
 
 @pytest.fixture(scope="module")
 def model():
-    return models.build_small_cnn((48, 48, 3), 3, seed=0)
+    return networks.build_small_cnn((48, 48, 3), 3, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -45,16 +46,16 @@ def test_the_maps_are_those_of_the_definition(model, pixels):
 
 
 def test_a_joined_backbone_and_head_can_be_explained():
-    backbone = models.build_backbone("vgg19", "random", 64)
-    head = models.build_paper_head(backbone.model.output_shape[1:], 3, seed=0)
-    joined = models.join_backbone_and_head(backbone, head)
+    backbone = networks.build_backbone("vgg19", "random", 64)
+    head = networks.build_paper_head(backbone.model.output_shape[1:], 3, seed=0)
+    joined = networks.join_backbone_and_head(backbone, head)
     pixels = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 3)).astype(np.float32)
     maps = explain.compute_grad_cams(joined, pixels, [0, 1], backbone.last_conv)
     assert maps.shape == (2, 64, 64) and maps.max() > 0
 
 
 def test_a_class_without_evidence_gives_a_map_of_zeros(pixels):
-    model = models.build_small_cnn((48, 48, 3), 2, seed=0)
+    model = networks.build_small_cnn((48, 48, 3), 2, seed=0)
     kernel, bias = model.layers[-1].get_weights()
     kernel[:, 1] = 0
     model.layers[-1].set_weights([kernel, bias])

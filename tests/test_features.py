@@ -11,14 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leakage import features, images, models, published
+from leakage import features, networks, published
+from leakcard import images
 
 PAPER = published.AUGMENTATION["paper"]
 
 
 @pytest.fixture(scope="module")
 def backbone():
-    return models.build_backbone("vgg19", "random", 32)
+    return networks.build_backbone("vgg19", "random", 32)
 
 
 @pytest.fixture

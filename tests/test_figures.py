@@ -10,7 +10,7 @@ import pandas as pd  # noqa: E402
 import pytest  # noqa: E402
 from sklearn import metrics  # noqa: E402
 
-from leakage import figures, published  # noqa: E402
+from leakage import figures, published
 
 NAMES = ("covid", "normal", "pneumonia")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leakage import images
+from leakcard import images
 
 
 @pytest.fixture

@@ -1,87 +1,62 @@
-"""Imports point to lower layers, or leftward in the data flow within a layer (DESIGN.md)."""
+"""Imports point down: between the packages, and between the rooms of each (DESIGN.md)."""
 
 import ast
+import graphlib
 from pathlib import Path
 
 import pytest
 
-import leakage
-
-PACKAGE = Path(leakage.__file__).parent
-# From left to right; a module may import those left of it in its own layer, and all lower layers.
-LAYERS = [
-    ["published", "paths", "progress"],
-    [
-        *("environment", "exercises", "pictures", "record"),
-        # images stands left of tables: readers decode every file in full before they list it
-        *("images", "sources", "_archives", "download", "phantoms", "tables"),
-        *("protocols", "splits", "treatments", "quality"),
-        # the checks of a report card take their intervals from evaluation
-        *("evaluation", "audit", "figures", "report", "readme"),
-    ],
-    ["augment"],
-    ["models", "features"],
-    ["training", "explain"],
-    ["runner", "run", "sweep"],
-]
-PLACE = {name: (i, j) for i, layer in enumerate(LAYERS) for j, name in enumerate(layer)}
-FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
-
-
-def get_module(path):
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+SOURCE = Path(__file__).parents[1] / "src"
+# What each package may import of ours.
+ALLOWED = {
+    "phantoms": set(),
+    "leakcard": set(),
+    "nbrun": set(),
+    "leakage": {"phantoms", "leakcard", "nbrun"},
+}
+WITHOUT_TENSORFLOW = ("phantoms", "leakcard", "nbrun")
+PACKAGES = sorted(path.name for path in SOURCE.iterdir() if (path / "__init__.py").is_file())
 
 
 def list_imports(path):
-    """Top-level names of everything a file imports, and our own modules among them."""
+    """Dotted names of everything a file imports, as lists of their parts."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name.split(".")
+            yield from (alias.name.split(".") for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = (node.module or "").split(".")
-            if node.level:  # from . import x: within the sub-package
-                package = path.relative_to(PACKAGE.parent).parts[: -node.level]
-                base = [*package, *filter(None, base)]
-            for alias in node.names:
-                yield [*base, alias.name]
+            yield from ([*node.module.split("."), alias.name] for alias in node.names)
 
 
-def list_own_imports(path):
-    return {name[1] for name in list_imports(path) if name[0] == "leakage" and len(name) > 1}
+def list_rooms(package):
+    """What each module or sub-package of a package imports of its siblings."""
+    folder, rooms = SOURCE / package, {}
+    for path in folder.rglob("*.py"):
+        room = path.relative_to(folder).parts[0].removesuffix(".py")
+        found = {name[1] for name in list_imports(path) if name[0] == package and len(name) > 1}
+        rooms.setdefault(room, set()).update(found - {room})
+    return {room: found & set(rooms) for room, found in rooms.items() if room != "__init__"}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
-def test_imports_point_down_or_left(path):
-    module = get_module(path)
-    assert module in PLACE, f"say in LAYERS where {module} belongs"
-    for imported in list_own_imports(path) - {module, "__version__"}:
-        assert imported in PLACE, f"{path.name} imports leakage.{imported}, which has no place"
-        assert PLACE[imported] < PLACE[module], f"{module} must not import {imported}"
+def test_every_package_has_its_place():
+    assert set(PACKAGES) <= set(ALLOWED)
 
 
-@pytest.mark.parametrize(
-    "path",
-    [path for path in FILES if PLACE.get(get_module(path), (9,))[0] <= 1],
-    ids=lambda path: path.relative_to(PACKAGE).as_posix(),
-)
-def test_the_lower_layers_do_not_import_tensorflow(path):
-    assert not {name[0] for name in list_imports(path)} & {"tensorflow", "keras", "tf_keras_vis"}
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_imports_only_those_below_it(package):
+    for path in (SOURCE / package).rglob("*.py"):
+        names = {name[0] for name in list_imports(path)}
+        wrong = names & set(ALLOWED) - ALLOWED[package] - {package}
+        assert not wrong, f"{path.relative_to(SOURCE)} must not import {wrong}"
+        if package in WITHOUT_TENSORFLOW:
+            assert not names & {"tensorflow", "keras", "tf_keras_vis"}, path
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
-def test_modules_stay_small_and_say_what_went_wrong(path):
-    source = path.read_text(encoding="utf-8")
-    assert len(source.splitlines()) <= 250
-    nodes = list(ast.walk(ast.parse(source)))
-    assert not any(isinstance(node, ast.Assert) for node in nodes), "raise a ValueError instead"
-    bare = [n for n in nodes if isinstance(n, ast.ExceptHandler) and n.type is None]
-    assert not bare, "name the exceptions"
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_import_runs_in_a_circle(package):
+    assert list(graphlib.TopologicalSorter(list_rooms(package)).static_order())
 
 
-def test_a_planted_import_to_the_right_would_be_found(tmp_path):
+def test_a_planted_import_upwards_would_be_found(tmp_path):
     planted = tmp_path / "images.py"
-    planted.write_text("from leakage import report\nimport leakage.training\nimport keras.layers")
-    assert list_own_imports(planted) == {"report", "training"}
-    assert ["keras", "layers"] in list(list_imports(planted))
-    assert PLACE["report"] > PLACE["images"] and PLACE["training"] > PLACE["images"]
+    planted.write_text("from leakage import report\nimport keras.layers")
+    assert list(list_imports(planted)) == [["leakage", "report"], ["keras", "layers"]]

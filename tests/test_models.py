@@ -12,8 +12,8 @@ import keras
 import numpy as np
 import pytest
 
-from leakage import models
-from leakage.models import heads, saved, vgg, weights
+from leakage import networks
+from leakage.networks import heads, saved, vgg, weights
 
 
 def make_pixels(size_px, num_images=2):
@@ -22,7 +22,7 @@ def make_pixels(size_px, num_images=2):
 
 
 def test_vgg19_prepares_pixels_as_keras_does():
-    backbone = models.build_backbone("vgg19", "random", 32)
+    backbone = networks.build_backbone("vgg19", "random", 32)
     pixels = make_pixels(32)
     prepared = keras.Model(
         backbone.model.input, backbone.model.get_layer("preprocessing").output
@@ -32,7 +32,7 @@ def test_vgg19_prepares_pixels_as_keras_does():
 
 
 def test_vgg19_is_flat_frozen_and_of_the_published_size():
-    model = models.build_backbone("vgg19", "random", 64).model
+    model = networks.build_backbone("vgg19", "random", 64).model
     assert not any(isinstance(layer, keras.Model) for layer in model.layers)
     assert model.trainable_weights == []
     reference = keras.applications.VGG19(include_top=False, weights=None)
@@ -42,7 +42,7 @@ def test_vgg19_is_flat_frozen_and_of_the_published_size():
 def test_random_weights_are_seeded_and_keep_the_signal_alive():
     pixels = make_pixels(64)
     first, again, other = (
-        models.build_backbone("vgg19", "random", 64, seed=seed).model.predict(pixels, verbose=0)
+        networks.build_backbone("vgg19", "random", 64, seed=seed).model.predict(pixels, verbose=0)
         for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(first, again)
@@ -51,17 +51,17 @@ def test_random_weights_are_seeded_and_keep_the_signal_alive():
 
 
 def test_the_published_head_has_the_published_layers():
-    head = models.build_paper_head((7, 7, 512), 3, seed=0)
+    head = networks.build_paper_head((7, 7, 512), 3, seed=0)
     assert [layer.units for layer in head.layers if hasattr(layer, "units")] == [1024, 512, 3]
     assert head.count_params() == 25088 * 1024 + 1024 + 1024 * 512 + 512 + 512 * 3 + 3
 
 
 def test_head_weights_depend_on_the_seed_and_on_nothing_built_before():
-    first = models.build_paper_head((2, 2, 4), 3, seed=5).get_weights()[0]
-    models.build_paper_head((2, 2, 8), 3, seed=9)
-    again = models.build_paper_head((2, 2, 4), 3, seed=5).get_weights()[0]
+    first = networks.build_paper_head((2, 2, 4), 3, seed=5).get_weights()[0]
+    networks.build_paper_head((2, 2, 8), 3, seed=9)
+    again = networks.build_paper_head((2, 2, 4), 3, seed=5).get_weights()[0]
     np.testing.assert_array_equal(first, again)
-    assert not np.allclose(first, models.build_paper_head((2, 2, 4), 3, seed=6).get_weights()[0])
+    assert not np.allclose(first, networks.build_paper_head((2, 2, 4), 3, seed=6).get_weights()[0])
 
 
 def test_scaling_standardises_the_training_features_and_survives_constant_ones():
@@ -77,11 +77,11 @@ def test_scaling_standardises_the_training_features_and_survives_constant_ones()
 
 
 def test_joined_saved_and_loaded_the_model_gives_the_answers_of_bank_and_head(tmp_path):
-    backbone = models.build_backbone("vgg19", "random", 32)
+    backbone = networks.build_backbone("vgg19", "random", 32)
     pixels = make_pixels(32, 5)
     features = backbone.model.predict(pixels, verbose=0)
-    head = models.build_paper_head(features.shape[1:], 3, 0, features)
-    joined = models.join_backbone_and_head(backbone, head)
+    head = networks.build_paper_head(features.shape[1:], 3, 0, features)
+    joined = networks.join_backbone_and_head(backbone, head)
     expected = head.predict(features, verbose=0)
     np.testing.assert_allclose(joined.predict(pixels, verbose=0), expected, atol=1e-5)
     joined.save(tmp_path / "model.keras")
@@ -108,7 +108,7 @@ def write_saved_backbone(folder, card=None):
 
 def test_a_saved_backbone_takes_raw_pixels_and_decides_the_name(tmp_path):
     stored, path = write_saved_backbone(tmp_path)
-    backbone = models.build_backbone("vgg19", str(path), 16)
+    backbone = networks.build_backbone("vgg19", str(path), 16)
     pixels = make_pixels(16)
     np.testing.assert_allclose(
         backbone.model.predict(pixels, verbose=0),
@@ -139,7 +139,7 @@ def test_a_backbone_with_code_in_it_is_refused(tmp_path):
 
 def test_an_unknown_backbone_is_named_with_the_known_ones():
     with pytest.raises(ValueError, match="vgg19.*Received: 'vgg91'"):
-        models.build_backbone("vgg91", "random", 32)
+        networks.build_backbone("vgg91", "random", 32)
 
 
 def write_legacy_weights(model, path):
@@ -162,7 +162,7 @@ def weights_server(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     folder = tmp_path / "served"
     folder.mkdir()
-    source = models.build_backbone("vgg19", "random", 32, seed=3).model
+    source = networks.build_backbone("vgg19", "random", 32, seed=3).model
     write_legacy_weights(source, folder / "vgg19_test_notop.h5")
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -200,11 +200,11 @@ def test_vgg19_asks_for_the_file_that_keras_asks_for():
 
 
 def test_a_copy_with_random_weights_forgets_all_but_the_preprocessing():
-    backbone = models.build_backbone("vgg19", "random", 32)
-    head = models.build_paper_head(backbone.model.output_shape[1:], 3, seed=0)
-    model = models.join_backbone_and_head(backbone, head)
+    backbone = networks.build_backbone("vgg19", "random", 32)
+    head = networks.build_paper_head(backbone.model.output_shape[1:], 3, seed=0)
+    model = networks.join_backbone_and_head(backbone, head)
     before = [weights.copy() for weights in model.get_weights()]
-    forgotten = models.copy_with_random_weights(model, seed=9)
+    forgotten = networks.copy_with_random_weights(model, seed=9)
     for old, kept in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, kept)
     for name, same in (("preprocessing", True), ("block1_conv1", False), ("hidden_1", False)):
@@ -213,7 +213,7 @@ def test_a_copy_with_random_weights_forgets_all_but_the_preprocessing():
 
 
 def test_the_small_cnn_is_the_published_one():
-    model = models.build_small_cnn()
+    model = networks.build_small_cnn()
     # Worked out by hand: 254/127, 125/62, 60/30 pixels after each convolution and pooling.
     expected = (27 * 64 + 64) + (9 * 64 * 128 + 128) + (9 * 128 * 128 + 128)
     expected += 30 * 30 * 128 * 64 + 64 + 64 * 2 + 2

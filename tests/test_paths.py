@@ -2,7 +2,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from leakage import paths, progress
+from leakage import paths
 
 
 def test_the_root_is_the_checkout_that_holds_the_notebooks():
@@ -45,20 +45,6 @@ def test_relative_directories_become_absolute(monkeypatch, tmp_path):
 
 def test_importing_makes_no_directory(tmp_path):
     environment = {"LEAKAGE_RESULTS_DIR": str(tmp_path / "results"), "PYTHONPATH": "src"}
-    code = "from leakage import paths, progress; paths.get_output_dir('01')"
+    code = "from leakage import paths; paths.get_output_dir('01')"
     subprocess.run([sys.executable, "-c", code], env=environment, cwd=paths.ROOT, check=True)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_progress_goes_to_the_file_that_the_runner_names(monkeypatch, tmp_path, capsys):
-    target = tmp_path / "progress.txt"
-    monkeypatch.setenv("LEAKAGE_PROGRESS_FILE", str(target))
-    assert list(progress.track([1, 2, 3], "count")) == [1, 2, 3]
-    assert "count" in target.read_text()
-    assert capsys.readouterr().err == ""
-
-
-def test_progress_passes_items_on_and_writes_to_standard_error(monkeypatch, capsys):
-    monkeypatch.delenv("LEAKAGE_PROGRESS_FILE", raising=False)
-    assert list(progress.track(iter("ab"), "letters", total=2)) == ["a", "b"]
-    assert "letters" in capsys.readouterr().err

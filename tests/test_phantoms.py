@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from leakage import phantoms, tables
-from leakage.phantoms import _storage, animals, plan
+import phantoms
+from leakage import data
+from leakcard import table as image_table
+from phantoms import _storage, animals, plan
 
 SMALL = {"covid": 3, "normal": 3, "pneumonia": 4}
 BIG = {"covid": 1200, "normal": 1800, "pneumonia": 1800}
@@ -148,8 +150,8 @@ def test_covid_lesions_are_in_both_lungs():
 
 
 def test_a_folder_reads_back_as_the_table_contract(chest_folder):
-    table = tables.READERS["phantoms"](chest_folder)
-    assert list(table.columns) == list(tables.COLUMNS)
+    table = data.READERS["phantoms"](chest_folder)
+    assert list(table.columns) == list(image_table.COLUMNS)
     assert table["label"].value_counts().to_dict() == SMALL
     assert set(table["source"]) <= {"phantom hospital A", "phantom hospital B"}
     assert table["lesion_mask_path"].isna().equals(table["label"].eq("normal").rename())
@@ -266,8 +268,8 @@ def test_the_animals_are_written_and_read_back(tmp_path, monkeypatch):
     few = tuple((folder, split, 1, where) for folder, split, _, where in animals.SETS)
     monkeypatch.setattr(animals, "SETS", few)
     folder = phantoms.write_animals(tmp_path / "animals", size_px=64, num_jobs=1)
-    table = tables.READERS["phantoms"](folder)
-    assert list(table.columns) == [*tables.COLUMNS, "split"]
+    table = data.READERS["phantoms"](folder)
+    assert list(table.columns) == [*image_table.COLUMNS, "split"]
     assert set(table["source"]) == {
         "phantom_animals/different_backgrounds",
         "phantom_animals/same_backgrounds",
@@ -281,7 +283,7 @@ def test_the_animals_are_written_and_read_back(tmp_path, monkeypatch):
 
 def test_reading_a_folder_without_phantoms_says_how_to_draw_them(tmp_path):
     with pytest.raises(FileNotFoundError, match="write_chest"):
-        tables.READERS["phantoms"](tmp_path)
+        data.READERS["phantoms"](tmp_path)
 
 
 def test_the_sheet_shows_every_kind_of_phantom():
@@ -292,6 +294,6 @@ def test_the_sheet_shows_every_kind_of_phantom():
 
 
 def test_hospital_styles_cover_every_hospital_of_the_plan():
-    from leakage.phantoms import _exposure
+    from phantoms import _exposure
 
     assert set(_exposure.STYLES) == set(plan.HOSPITALS)

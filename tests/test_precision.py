@@ -6,8 +6,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from leakage import evaluation, explain, features, images, models
-from leakage.models import precision
+from leakage import evaluation, explain, features, networks
+from leakage.networks import precision
+from leakage.transfer import fine_tuning
+from leakcard import images
 
 SIZE_PX = 32
 CUT = "block5_conv4"
@@ -15,12 +17,12 @@ CUT = "block5_conv4"
 
 @pytest.fixture(scope="module")
 def exact():
-    return models.build_backbone("vgg16", "random", SIZE_PX)
+    return networks.build_backbone("vgg16", "random", SIZE_PX)
 
 
 @pytest.fixture(scope="module")
 def reduced():
-    return models.build_backbone("vgg16", "random", SIZE_PX, dtype="mixed_bfloat16")
+    return networks.build_backbone("vgg16", "random", SIZE_PX, dtype="mixed_bfloat16")
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +88,7 @@ def test_back_and_forth_changes_nothing(exact, reduced, pixels):
 def test_a_global_policy_cannot_reduce_the_precision_unseen(exact, pixels):
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        built = models.build_backbone("vgg16", "random", SIZE_PX)
+        built = networks.build_backbone("vgg16", "random", SIZE_PX)
     finally:
         keras.config.set_dtype_policy("float32")
     assert precision.list_reduced_layers(built.model) == []
@@ -94,8 +96,8 @@ def test_a_global_policy_cannot_reduce_the_precision_unseen(exact, pixels):
 
 
 def test_joined_to_a_head_it_is_explained_in_float32(exact, reduced, pixels):
-    head = models.build_head("dense_64", exact.model.output_shape[1:], 3, seed=0)
-    joined = [models.join_backbone_and_head(one, head) for one in (exact, reduced)]
+    head = networks.build_head("dense_64", exact.model.output_shape[1:], 3, seed=0)
+    joined = [networks.join_backbone_and_head(one, head) for one in (exact, reduced)]
     assert all(precision.list_reduced_layers(model) == [] for model in joined)
     maps = [explain.compute_grad_cams(one, pixels, [0, 1, 2], exact.last_conv) for one in joined]
     np.testing.assert_allclose(*maps, rtol=1e-4, atol=1e-5 * maps[0].max())
@@ -110,17 +112,19 @@ def test_grad_cam_refuses_what_computes_in_less(reduced, pixels):
 
 def test_it_is_neither_trained_in_part_nor_saved(reduced, tmp_path):
     with pytest.raises(ValueError, match="cannot be trained in part.*dtype='float32'"):
-        models.cut_backbone(reduced, CUT)
+        fine_tuning.cut_backbone(reduced, CUT)
     with pytest.raises(ValueError, match="cannot be trained in part"):
-        models.copy_tail(reduced, "everything", seed=0)
+        fine_tuning.copy_tail(reduced, "everything", seed=0)
     with pytest.raises(ValueError, match="cannot be saved.*mixed_bfloat16"):
-        models.save_backbone(reduced, tmp_path / "x.keras")
-    assert models.cut_backbone(reduced, "head") is reduced  # all of it frozen: it is extracted from
+        networks.save_backbone(reduced, tmp_path / "x.keras")
+    assert (
+        fine_tuning.cut_backbone(reduced, "head") is reduced
+    )  # all of it frozen: it is extracted from
 
 
 def test_a_saved_backbone_can_be_read_in_either_precision(exact, reduced, tmp_path, pixels):
-    path = models.save_backbone(exact, tmp_path / "saved.keras")
-    found = [models.build_backbone("", str(path), SIZE_PX, dtype=one) for one in precision.DTYPES]
+    path = networks.save_backbone(exact, tmp_path / "saved.keras")
+    found = [networks.build_backbone("", str(path), SIZE_PX, dtype=one) for one in precision.DTYPES]
     assert [one.weights for one in found] == [exact.weights, reduced.weights]
     kept = {layer.name: layer.compute_dtype for layer in found[1].model.layers}
     assert kept["preprocessing"] == kept["own_preprocessing"] == "float32"
@@ -131,6 +135,6 @@ def test_a_saved_backbone_can_be_read_in_either_precision(exact, reduced, tmp_pa
 
 def test_unknown_precisions_and_networks_trained_from_scratch_are_refused():
     with pytest.raises(ValueError, match="Unknown dtype.*Received: 'float16'"):
-        models.build_backbone("vgg16", "random", SIZE_PX, dtype="float16")
+        networks.build_backbone("vgg16", "random", SIZE_PX, dtype="float16")
     with pytest.raises(ValueError, match="lung_cnn, which is trained here from scratch"):
-        models.build_backbone("lung_cnn", "random", 48, dtype="mixed_bfloat16")
+        networks.build_backbone("lung_cnn", "random", 48, dtype="mixed_bfloat16")

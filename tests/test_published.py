@@ -21,7 +21,7 @@ def test_the_confusion_matrix_adds_up_to_the_published_counts(key):
 
 def test_the_rows_of_the_paper_are_its_test_split():
     matrix = np.array(published.RESULTS["paper_vgg19"].confusion)
-    sizes = [published.SPLIT_SIZES[name][2] for name in published.CLASS_NAMES]
+    sizes = [published.SPLIT_SIZES["S1"][name][2] for name in published.CLASS_NAMES]
     assert matrix.sum(axis=1).tolist() == sizes
 
 
@@ -44,7 +44,7 @@ def test_almost_all_errors_of_the_paper_are_between_the_classes_of_one_source():
 
 
 def test_split_sizes_are_580_140_140_and_wolf_validation_is_an_eighth():
-    totals = np.array(list(published.SPLIT_SIZES.values())).sum(axis=0)
+    totals = np.array(list(published.SPLIT_SIZES["S1"].values())).sum(axis=0)
     assert totals.tolist() == [580, 140, 140]
     sizes = published.WOLF_SIZES
     train_and_val = sizes["train"] + sizes["val"]

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from leakage import quality
+from leakcard import quality
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from leakage import environment, record
+from leakcard import files
 
 
 def make_scores():
@@ -63,9 +64,9 @@ def test_records_of_several_seeds_can_be_put_together(tmp_path):
 
 
 def test_an_error_while_writing_leaves_the_old_file_and_nothing_else(tmp_path):
-    path = record.write_text(tmp_path / "a.txt", "old")
+    path = files.write_text(tmp_path / "a.txt", "old")
     with pytest.raises(KeyError):
-        with record.open_atomic(path) as stream:
+        with files.open_atomic(path) as stream:
             stream.write("half")
             raise KeyError("stop")
     assert path.read_text() == "old"
@@ -74,7 +75,7 @@ def test_an_error_while_writing_leaves_the_old_file_and_nothing_else(tmp_path):
 
 def test_json_holds_numpy_values_and_null_for_nan(tmp_path):
     content = {"b": np.arange(2), "a": np.float64("nan"), "c": (np.bool_(True), pd.NA)}
-    path = record.write_json(tmp_path / "x.json", content)
+    path = files.write_json(tmp_path / "x.json", content)
     assert json.loads(path.read_text()) == {"a": None, "b": [0, 1], "c": [True, None]}
     assert path.read_text().index('"a"') < path.read_text().index('"b"')
 

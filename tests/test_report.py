@@ -5,6 +5,7 @@ from toy_results import read_page
 
 from leakage import paths, record, report
 from leakage import readme as readme_blocks
+from leakcard import files
 
 
 def make_row(metric="accuracy", seed=20, value=0.5, **columns):
@@ -73,7 +74,7 @@ def test_other_weights_are_another_claim(tmp_path):
 def test_the_index_links_notebook_and_figures_with_their_descriptions(tmp_path):
     folder = make_run(tmp_path) / "01_toy_notebook"
     record.save_figure(Figure(), folder, "empty", 'An <empty> "figure".')
-    record.write_text(folder / "01_toy_notebook.html", "<p>")
+    files.write_text(folder / "01_toy_notebook.html", "<p>")
     page = report.write_index(tmp_path, ["02 failed <here>"]).read_text()
     assert 'href="01_toy_notebook/01_toy_notebook.html"' in page
     assert 'An <empty> "figure".' in [tag["alt"] for tag in read_page(page).tags["img"]]

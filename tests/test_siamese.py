@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leakage import evaluation, models, training
-from leakage.training import comparing, pairs, siamese
-from leakage.training.parts import Part
+from leakage import evaluation, networks, siamese
+from leakage.siamese import comparing, pairs
+from leakage.siamese.arrays import Part
 
 NUM_FEATURES = 6
 
@@ -18,8 +18,8 @@ def build_toy(seed=0):
     """A tower of one dense layer, so that everything can be worked out again by hand."""
     pixels = keras.Input((4, 4, 3), name="pixels")
     flat = keras.layers.Flatten(name="flatten")(pixels)
-    dense = models.heads.build_dense(NUM_FEATURES, "relu", "features", seed, 1)
-    model = models.build_siamese(keras.Model(pixels, dense(flat), name="toy"), seed)
+    dense = networks.heads.build_dense(NUM_FEATURES, "relu", "features", seed, 1)
+    model = siamese.build_siamese(keras.Model(pixels, dense(flat), name="toy"), seed)
     kernel = np.linspace(-1, 0.5, NUM_FEATURES, dtype=np.float32)[:, np.newaxis]
     model.get_layer("similarity").set_weights([kernel, np.array([0.3], np.float32)])
     return model
@@ -55,7 +55,7 @@ def compare_by_hand(model, first, second):
 def test_the_distance_is_symmetric_and_zero_for_equal_inputs():
     model = build_toy()
     features = comparing.extract_features(model, draw_part(4).pixels)
-    distances = models.siamese.measure_distances(model, features, features)
+    distances = siamese.model.measure_distances(model, features, features)
     np.testing.assert_array_equal(distances, distances.T)
     np.testing.assert_array_equal(np.diag(distances), 0)
     assert (np.abs(distances[~np.eye(12, dtype=bool)]) > 0).all()
@@ -68,23 +68,23 @@ def test_the_graph_the_arrays_and_two_passes_by_hand_agree():
     features = comparing.extract_features(model, pixels)
     by_hand = [[compare_by_hand(model, a, b) for b in pixels] for a in pixels]
     np.testing.assert_allclose(graph, by_hand, rtol=2e-4, atol=1e-6)
-    arrays = models.siamese.compare_features(model, features, features)
+    arrays = siamese.model.compare_features(model, features, features)
     np.testing.assert_allclose(arrays, by_hand, rtol=2e-4, atol=1e-6)
 
 
 def test_many_vectors_are_compared_in_steps(monkeypatch):
     model, rng = build_toy(), np.random.default_rng(0)
     a, b = rng.normal(size=(11, NUM_FEATURES)), rng.normal(size=(7, NUM_FEATURES))
-    whole = models.siamese.measure_distances(model, a, b)
-    monkeypatch.setattr(models.siamese, "MAX_DIFFERENCES", 100)
-    np.testing.assert_allclose(models.siamese.measure_distances(model, a, b), whole)
+    whole = siamese.model.measure_distances(model, a, b)
+    monkeypatch.setattr(siamese.model, "MAX_DIFFERENCES", 100)
+    np.testing.assert_allclose(siamese.model.measure_distances(model, a, b), whole)
     assert whole.shape == (11, 7)
 
 
 def test_extreme_distances_do_not_overflow():
     features = np.array([[0.0] * NUM_FEATURES, [1e6] * NUM_FEATURES])
     with np.errstate(all="raise", under="ignore"):
-        values = models.siamese.compare_features(build_toy(), features, features)
+        values = siamese.model.compare_features(build_toy(), features, features)
     assert np.isfinite(values).all()
 
 
@@ -97,8 +97,8 @@ def test_a_saved_siamese_net_needs_no_code_of_ours(tmp_path):
 
 
 def test_the_siamese_covid_net_shares_one_flat_tower():
-    tower = models.build_covid_net(32, None, 8, 16)
-    model = models.build_siamese(tower)
+    tower = siamese.build_covid_net(32, None, 8, 16)
+    model = siamese.build_siamese(tower)
     assert not any(isinstance(layer, keras.Model) for layer in model.layers)
     assert model.count_params() == tower.count_params() + 256 + 1
     pixels = draw_part(2, size_px=32).pixels
@@ -106,7 +106,7 @@ def test_the_siamese_covid_net_shares_one_flat_tower():
         comparing.extract_features(model, pixels), tower(pixels), rtol=1e-4, atol=1e-6
     )
     with pytest.raises(ValueError, match="ends in one"):
-        models.build_siamese(keras.Model(tower.input, tower.get_layer("stage_4").output))
+        siamese.build_siamese(keras.Model(tower.input, tower.get_layer("stage_4").output))
 
 
 # --- templates and trials
@@ -115,12 +115,12 @@ def test_the_siamese_covid_net_shares_one_flat_tower():
 def test_templates_equal_a_brute_force_mean():
     rng = np.random.default_rng(1)
     features, labels = rng.normal(size=(20, 5)), rng.permutation(np.arange(20) % 3)
-    found = models.siamese.average_features(features, labels, 3)
+    found = siamese.model.average_features(features, labels, 3)
     for label in range(3):
         rows = [features[row] for row in range(20) if labels[row] == label]
         np.testing.assert_allclose(found[label], sum(rows) / len(rows), rtol=1e-12)
     with pytest.raises(ValueError, match=r"without images has no template.*\[7, 7, 6, 0\]"):
-        models.siamese.average_features(features, labels, 4)
+        siamese.model.average_features(features, labels, 4)
 
 
 def test_the_test_by_templates_equals_a_loop():
@@ -143,7 +143,7 @@ def test_three_way_accuracy_equals_a_naive_implementation():
         values = [compare_by_hand(model, part.pixels[query], part.pixels[row]) for row in of_class]
         right += values.index(max(values)) == part.labels[query]
     features = comparing.extract_features(model, part.pixels)
-    similarity = models.siamese.compare_features(model, features, features)
+    similarity = siamese.model.compare_features(model, features, features)
     assert comparing.score_trials(similarity, part.labels, queries, references) == right
     score = comparing.make_pair_score(model, part, 24, seed=3)()
     assert score["val_three_way"] == pytest.approx(right / 24)
@@ -242,7 +242,7 @@ def test_what_cannot_be_paired_is_refused():
 def test_a_patient_in_two_parts_is_refused():
     split = pd.DataFrame({"patient_id": ["a", "a", "b"], "split": ["train", "test", "val"]})
     with pytest.raises(ValueError, match="each patient in one part.*1 patients.*'a'"):
-        training.load_parts(split, ["covid"], 8)
+        siamese.load_parts(split, ["covid"], 8)
 
 
 # --- training
@@ -271,8 +271,7 @@ def test_the_siamese_net_goes_back_to_its_best_epoch_and_is_kept(parts, monkeypa
     assert scored["val_three_way"] == max(run.history["val_three_way"])
     assert scored["val_loss"] == pytest.approx(run.history["val_loss"][best], rel=1e-4)
 
-    monkeypatch.delenv("LEAKAGE_FORCE")
-    monkeypatch.setattr(siamese, "_fit", None)  # a second training would fail
+    monkeypatch.setattr("leakage.siamese.training._fit", None)  # a second training would fail
     again = siamese.train_siamese(parts, 3, SETTINGS, 27)
     np.testing.assert_array_equal(run.test_scores, again.test_scores)
     found = comparing.score_templates(again.model, parts, 3)

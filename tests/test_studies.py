@@ -3,8 +3,9 @@
 import pandas as pd
 import pytest
 
-from leakage import tables
-from leakage.tables import _study
+import phantoms
+from leakage import data, published
+from leakage.data import study as _study
 
 NUM_IMAGES = {"covid": 4, "normal": 6, "pneumonia": 12}
 EXPECTED = {
@@ -15,13 +16,12 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("system", ["S1", "S2", "S3", "S4"])
-def test_phantoms_have_the_classes_of_every_system(system):
+def test_phantoms_have_the_classes_of_every_system(system, tmp_path):
     controls = "adults" if system == "S3" else "children"
-    pool = tables.read_study(
-        "phantoms", controls, classes=system, num_images=NUM_IMAGES, size_px=48
-    )
+    options = {"controls": (controls,), "num_images": NUM_IMAGES, "size_px": 48}
+    pool = data.read_study(phantoms.draw_study(tmp_path, **options), controls, classes=system)
     counts = pool["label"].value_counts().to_dict()
-    assert set(counts) == set(tables.STUDY_CLASSES[system])
+    assert set(counts) == set(published.STUDY_CLASSES[system])
     if system in EXPECTED:
         assert counts == EXPECTED[system]
     else:
@@ -42,14 +42,14 @@ def test_what_is_of_no_class_is_left_out_and_inferred_patients_keep_their_label(
 
 def test_four_classes_need_children_as_controls():
     with pytest.raises(ValueError, match="bacterial.*controls='adults'"):
-        tables.read_study("phantoms", "adults", classes="S4")
+        data.read_study("anywhere", "adults", classes="S4")
     with pytest.raises(ValueError, match="'S1', 'S2', 'S3', 'S4'. Received: classes='S9'"):
-        tables.read_study("phantoms", "adults", classes="S9")
+        data.read_study("anywhere", "adults", classes="S9")
 
 
 @pytest.mark.shared
 def test_kermany_tells_bacteria_from_viruses(shared_dir):
-    pool = tables.read_study("real", "children", shared_dir / "data", classes="S4")
+    pool = data.read_study(shared_dir / "data", "children", classes="S4")
     assert pool["label"].value_counts().to_dict() == {
         "bacterial": 603, "healthy": 600, "covid": 427, "viral": 297,
     }  # fmt: skip

@@ -21,6 +21,7 @@ import yaml
 
 from leakage import environment, paths, record, sweep
 from leakage.runner import board, collect, fleet, grid, job, process, screen
+from leakcard import files
 
 # The first job of four images waits to be killed; when it begins again it is like the others.
 ONCE = """\
@@ -164,7 +165,7 @@ def test_a_relative_path_in_a_grid_is_the_callers(project, tmp_path):
     ("changes", "message"),
     [
         ({"notebook": 4}, "names a notebook that does not exist"),
-        ({"notebook": [2, 7]}, "Notebook 07 reads what other notebooks wrote"),
+        ({"notebook": [2, 8]}, "Notebook 08 reads what other notebooks wrote"),
         ({"profile": "tiny"}, "Expected one of demo, smoke, paper. Received: 'tiny'"),
         ({"vary": {"num_imags": [1]}}, "Did you mean 'num_images'?"),
         ({"vary": {"num_images": ["few"]}}, "Expected: int. Received: 'few'"),
@@ -396,9 +397,7 @@ def test_the_table_counts_and_estimates_the_time_left(tmp_path):
     shown.settle({"id": "a", "ok": True, "seconds": 100.0})
     failure = {"error": "ValueError", "message": "no", "cell": 4}
     shown.settle({"id": "b", "ok": False, "seconds": 1.0, **failure})
-    record.write_json(
-        tmp_path / "c" / ".run" / "02_toy_second.running", {"since": time.time() - 40}
-    )
+    files.write_json(tmp_path / "c" / ".run" / "02_toy_second.running", {"since": time.time() - 40})
     (tmp_path / "c" / ".run" / "02_toy_second.cells").write_text("Executing:  30%|# | 3/9 [00:01<")
     # c needs 60 s more, d 100 s, and one runs at a time
     lines = shown.describe()

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from sklearn import linear_model, model_selection
 
-from leakage import evaluation, images, phantoms, tables, treatments
+import phantoms
+from leakage import data, evaluation, treatments
+from leakcard import images
 
 NUM_IMAGES = {"covid": 30, "normal": 30}
 READ_AFTER = ("none", "inpaint", "inpaint+crop", "crop+inpaint")
@@ -19,7 +21,7 @@ def chests(request, tmp_path_factory):
         confounding=0.0,
         size_px=request.param,
     )
-    rows = tables.READERS["phantoms"](folder).to_dict("records")
+    rows = data.READERS["phantoms"](folder).to_dict("records")
     loaded = []
     for row in rows:
         image = images.decode_image(row["path"])
@@ -101,8 +103,8 @@ def test_a_reader_of_letters_loses_its_ability_by_inpainting(tmp_path):
         lesion_visibility=0.0,
         size_px=224,
     )
-    plain = tables.READERS["phantoms"](folder)
-    marked = phantoms.mark_images(plain, tmp_path / "marked", "letter", ["covid"])
+    plain = data.READERS["phantoms"](folder)
+    marked = treatments.mark_images(plain, tmp_path / "marked", "letter", ["covid"])
     counts = {name: read_letters(marked, name) for name in READ_AFTER}
     without = read_letters(plain, "none")
     lower, _ = evaluation.wilson_interval(counts["none"], len(marked))
@@ -120,9 +122,9 @@ def test_marks_are_the_same_on_either_class_and_nothing_else_changes(tmp_path):
     folder = phantoms.write_chest(
         tmp_path / "plain", num_images={"covid": 4, "normal": 4}, seed=4, size_px=96
     )
-    plain = tables.READERS["phantoms"](folder)
-    own = phantoms.mark_images(plain, tmp_path / "marks", "letter", ["covid"])
-    both = phantoms.mark_images(plain, tmp_path / "marks", "letter", ["covid", "normal"])
+    plain = data.READERS["phantoms"](folder)
+    own = treatments.mark_images(plain, tmp_path / "marks", "letter", ["covid"])
+    both = treatments.mark_images(plain, tmp_path / "marks", "letter", ["covid", "normal"])
     assert own["marked"].tolist() == (plain["label"] == "covid").tolist()
     for before, after, everywhere in zip(
         plain.itertuples(), own.itertuples(), both.itertuples(), strict=True
@@ -136,7 +138,7 @@ def test_marks_are_the_same_on_either_class_and_nothing_else_changes(tmp_path):
             assert (np.abs(marked - image).max(axis=2) > 60)[~inside].mean() < 0.01
         else:
             assert np.abs(marked - image).max() <= 12  # written once more as JPEG
-    framed = phantoms.mark_images(plain, tmp_path / "marks", "frame", ["covid"])
+    framed = treatments.mark_images(plain, tmp_path / "marks", "frame", ["covid"])
     for table in (own, both):  # one folder, and no picture took another one's place
         assert [images.inspect_image(path)["sha256"] for path in table["path"]] == list(
             table["sha256"]
@@ -146,18 +148,18 @@ def test_marks_are_the_same_on_either_class_and_nothing_else_changes(tmp_path):
     for path in framed.loc[framed["marked"], "symbol_mask_path"].dropna():
         assert not images.decode_image(path)[:3].any()  # a frame hides what lies under it
     with pytest.raises(ValueError, match="'letter', 'frame'.*Received: mark='arrow'"):
-        phantoms.mark_images(plain, tmp_path / "x", "arrow", ["covid"])
+        treatments.mark_images(plain, tmp_path / "x", "arrow", ["covid"])
     with pytest.raises(ValueError, match="labels not there: .'wolf'"):
-        phantoms.mark_images(plain, tmp_path / "x", "letter", ["wolf"])
+        treatments.mark_images(plain, tmp_path / "x", "letter", ["wolf"])
 
 
 @pytest.mark.shared
 def test_on_real_x_rays_symbols_are_found_and_lungs_left_alone(shared_dir):
-    cohen = tables.READERS["cohen"](shared_dir / "data", labels=["covid"]).iloc[::6]
+    cohen = data.READERS["cohen"](shared_dir / "data", labels=["covid"]).iloc[::6]
     report = treatments.report_changes(cohen, "inpaint")
     assert report["changed"].mean() > 0.6  # nearly all bear letters, by eye
     assert report["share_changed"].max() < 0.1
     assert report["share_lungs_changed"].mean() < 0.01
-    nih = tables.READERS["nih"](shared_dir / "data").iloc[::16]
+    nih = data.READERS["nih"](shared_dir / "data").iloc[::16]
     report = treatments.report_changes(nih, "inpaint")
     assert report["changed"].mean() > 0.6 and report["share_changed"].mean() < 0.02

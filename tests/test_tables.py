@@ -5,8 +5,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from leakage import paths, tables
-from leakage.tables import cohen, kermany, nih, wolf_husky
+import phantoms
+from leakage import data, paths
+from leakage.data import cohen, kermany, nih, wolf_husky
+from leakcard import images
+from leakcard import table as image_table
 
 NIH_HEADER = (
     "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,"
@@ -76,13 +79,14 @@ def cohen_dir(tmp_path):
 
 def test_every_reader_is_registered_and_the_columns_are_those_of_the_design():
     public = {"cohen", "kermany", "nih", "wolf_husky", "v7labs"}
-    assert set(tables.READERS) == public | {"phantoms"}
-    assert tables.COLUMNS[:3] == ("image_id", "path", "label") and len(tables.COLUMNS) == 20
+    assert set(data.READERS) == public | {"phantoms"}
+    assert image_table.COLUMNS[:3] == ("image_id", "path", "label")
+    assert len(image_table.COLUMNS) == 20
 
 
 def test_virus_and_bacteria_of_one_kermany_number_are_one_patient(kermany_dir):
     table = kermany.read_table(kermany_dir)
-    assert list(table.columns) == list(tables.COLUMNS)
+    assert list(table.columns) == [*image_table.COLUMNS, "age_group"]
     pneumonia = table[table["label"] == "pneumonia"]
     assert set(pneumonia["patient_id"]) == {"kermany:person7"}
     assert set(pneumonia["findings"]) == {"virus", "bacteria"}
@@ -90,7 +94,7 @@ def test_virus_and_bacteria_of_one_kermany_number_are_one_patient(kermany_dir):
     assert set(normal["patient_id"]) == {"kermany:IM-0115", "kermany:NORMAL2-IM-0115"}
     assert table.attrs["patient_id_inferred"] == ["normal"]
     assert table["age_years"].isna().all()
-    assert set(tables.get_age_groups(table)) == {"child"}
+    assert set(image_table.get_age_groups(table)) == {"child"}
 
 
 def test_half_a_file_is_listed_with_its_reason_and_left_out(kermany_dir):
@@ -113,7 +117,7 @@ def test_a_missing_folder_says_what_was_expected_and_how_to_get_it(tmp_path):
     (tmp_path / "chest").mkdir()
     for name in ("kermany", "nih", "cohen", "wolf_husky"):
         with pytest.raises(FileNotFoundError, match=f"run_all.sh setup {name} --data-dir") as error:
-            tables.READERS[name](tmp_path)
+            data.READERS[name](tmp_path)
         assert "LEAKAGE_DATA_DIR" in str(error.value) and "Found: chest in" in str(error.value)
 
 
@@ -194,10 +198,8 @@ def test_a_second_reading_decodes_nothing_and_a_changed_file_is_decoded_again(
 ):
     first = kermany.read_table(kermany_dir)
     decoded = []
-    inspect = tables._files.images.inspect_image
-    monkeypatch.setattr(
-        tables._files.images, "inspect_image", lambda path: decoded.append(path) or inspect(path)
-    )
+    inspect = images.inspect_image
+    monkeypatch.setattr(images, "inspect_image", lambda path: decoded.append(path) or inspect(path))
     pd.testing.assert_frame_equal(kermany.read_table(kermany_dir), first)
     assert not decoded
     changed = kermany_dir / "chest_xray/train/NORMAL/IM-0115-0001.jpeg"
@@ -209,7 +211,7 @@ def test_a_second_reading_decodes_nothing_and_a_changed_file_is_decoded_again(
 
 
 def test_tables_of_several_sources_concatenate_without_a_warning(kermany_dir, cohen_dir, recwarn):
-    study = tables.read_study("real", "children", kermany_dir)
+    study = data.read_study(kermany_dir, "children")
     assert not [str(w.message) for w in recwarn if issubclass(w.category, FutureWarning)]
     assert study["label"].value_counts().to_dict() == {"covid": 3, "normal": 3, "pneumonia": 2}
     assert study.attrs["num_missing_files"] == 1
@@ -217,33 +219,31 @@ def test_tables_of_several_sources_concatenate_without_a_warning(kermany_dir, co
 
 
 def test_an_unknown_choice_is_named(tmp_path):
-    with pytest.raises(ValueError, match="data_source='fake'"):
-        tables.read_study("fake", "children", tmp_path)
     with pytest.raises(ValueError, match="controls='dogs'"):
-        tables.read_study("real", "dogs", tmp_path)
+        data.read_study(tmp_path, "dogs")
 
 
-def test_phantoms_are_read_like_a_real_study_and_drawn_once(monkeypatch):
+def test_phantoms_are_read_like_a_real_study_and_drawn_once(tmp_path):
     options = {"num_images": {"covid": 3, "normal": 3, "pneumonia": 3}, "size_px": 64}
-    study = tables.read_study("phantoms", "children", **options)
-    assert list(study.columns) == list(tables.COLUMNS)
+    study = data.read_study(phantoms.draw_study(tmp_path, **options), "children")
+    assert list(study.columns) == list(image_table.COLUMNS)
     assert study["label"].value_counts().to_dict() == {"covid": 3, "normal": 3, "pneumonia": 3}
-    written = max(p.stat().st_mtime_ns for p in paths.get_cache_dir().rglob("*.png"))
-    again = tables.read_study("phantoms", "children", **options)
+    written = max(p.stat().st_mtime_ns for p in tmp_path.rglob("*.png"))
+    again = data.read_study(phantoms.draw_study(tmp_path, **options), "children")
     pd.testing.assert_frame_equal(study, again)
-    assert written == max(p.stat().st_mtime_ns for p in paths.get_cache_dir().rglob("*.png"))
+    assert written == max(p.stat().st_mtime_ns for p in tmp_path.rglob("*.png"))
 
 
 def test_a_repeated_image_id_is_refused():
     with pytest.raises(ValueError, match="repeat an image_id"):
-        tables.make_table([{"image_id": "a"}, {"image_id": "a"}])
+        image_table.make_table([{"image_id": "a"}, {"image_id": "a"}])
 
 
 @pytest.mark.shared
 def test_the_real_sources_have_their_known_counts(shared_dir):
     counts = {}
     for name in ("cohen", "kermany", "nih", "wolf_husky"):
-        table = tables.READERS[name](shared_dir / "data")
+        table = data.READERS[name](shared_dir / "data")
         assert not table.attrs["unreadable"]
         counts[name] = table["label"].value_counts().to_dict()
         if name == "cohen":

@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from leakage import explain, models
-from leakage.models import weights
+from leakage import explain, networks
+from leakage.networks import weights
+from leakage.transfer import fine_tuning
 
 
 def make_pixels(size_px, num_images=6):
@@ -25,15 +26,17 @@ def build_toy(weights_label="random (seed 0)"):
     model = keras.Model(pixels, keras.layers.BatchNormalization(name="last_bn")(maps))
     weights.fill_random_weights(model, 0)
     model.trainable = False
-    return models.Backbone(model, "toy", weights_label, f"toy/{weights_label}", "last")
+    return networks.Backbone(model, "toy", weights_label, f"toy/{weights_label}", "last")
 
 
 def build_parts(backbone, train_from, head="dense_64"):
-    frozen = models.cut_backbone(backbone, train_from)
-    trained = models.build_head(head, backbone.model.output_shape[1:], 2, seed=0)
+    frozen = fine_tuning.cut_backbone(backbone, train_from)
+    trained = networks.build_head(head, backbone.model.output_shape[1:], 2, seed=0)
     if train_from != "head":
-        trained = models.join_tail_and_head(models.copy_tail(backbone, train_from, 1), trained)
-    return frozen, trained, models.join_frozen_and_trained(frozen, trained)
+        trained = fine_tuning.join_tail_and_head(
+            fine_tuning.copy_tail(backbone, train_from, 1), trained
+        )
+    return frozen, trained, fine_tuning.join_frozen_and_trained(frozen, trained)
 
 
 @pytest.mark.parametrize("train_from", ["head", "last", "first", "everything"])
@@ -57,7 +60,7 @@ def test_training_changes_what_is_counted_as_trained_and_nothing_else():
     frozen, trained, whole = build_parts(backbone, "last")
     start = {layer.name: layer.get_weights() for layer in whole.layers}
     counted = sum(int(np.prod(weight.shape)) for weight in trained.trainable_weights)
-    assert models.count_weights(whole)[0] == counted
+    assert fine_tuning.count_weights(whole)[0] == counted
     trained.compile("sgd", loss="sparse_categorical_crossentropy")
     features = keras.ops.convert_to_numpy(frozen.model(make_pixels(16)))
     trained.fit(features, np.array([0, 1] * 3), epochs=2, verbose=0)
@@ -78,17 +81,19 @@ def test_frozen_batch_norm_stays_in_inference_mode():
 
 def test_untrained_tails_are_drawn_by_the_seed_and_pretrained_ones_copied():
     random, pretrained = build_toy(), build_toy("imagenet")
-    first, second = (models.copy_tail(random, "last", seed).get_weights()[0] for seed in (1, 2))
+    first, second = (
+        fine_tuning.copy_tail(random, "last", seed).get_weights()[0] for seed in (1, 2)
+    )
     assert not np.allclose(first, second)
-    copied = models.copy_tail(pretrained, "last", 1).get_layer("last").get_weights()[0]
+    copied = fine_tuning.copy_tail(pretrained, "last", 1).get_layer("last").get_weights()[0]
     np.testing.assert_array_equal(copied, pretrained.model.get_layer("last").get_weights()[0])
 
 
 def test_a_cut_that_other_layers_go_around_is_refused():
     with pytest.raises(ValueError, match="only way through.*Received: 'sum'|cannot be cut"):
-        models.cut_backbone(build_around(), "branch_2")
+        fine_tuning.cut_backbone(build_around(), "branch_2")
     with pytest.raises(ValueError, match="no layer to train from.*Received: 'nowhere'"):
-        models.cut_backbone(build_toy(), "nowhere")
+        fine_tuning.cut_backbone(build_toy(), "nowhere")
 
 
 def build_around():
@@ -97,17 +102,17 @@ def build_around():
     branch = keras.layers.Conv2D(3, 1, name="branch_1")(maps)
     branch = keras.layers.Conv2D(3, 1, name="branch_2")(branch)
     model = keras.Model(pixels, keras.layers.Add()([maps, branch]))
-    return models.Backbone(model, "around", "random (seed 0)", "around", "branch_2")
+    return networks.Backbone(model, "around", "random (seed 0)", "around", "branch_2")
 
 
 def test_the_same_frozen_layers_have_the_same_key_whatever_they_are_called():
-    keys = [models.cut_backbone(build_toy(label), "last").key for label in ("a", "b")]
+    keys = [fine_tuning.cut_backbone(build_toy(label), "last").key for label in ("a", "b")]
     assert keys[0] == keys[1]
     changed = build_toy()
     kernel, bias = changed.model.get_layer("first").get_weights()
     changed.model.get_layer("first").set_weights([kernel * 1.01, bias])
-    assert models.cut_backbone(changed, "last").key != keys[0]
-    assert models.cut_backbone(build_toy(), "first").key != keys[0]
+    assert fine_tuning.cut_backbone(changed, "last").key != keys[0]
+    assert fine_tuning.cut_backbone(build_toy(), "first").key != keys[0]
 
 
 @pytest.mark.parametrize(
@@ -121,15 +126,15 @@ def test_the_same_frozen_layers_have_the_same_key_whatever_they_are_called():
     ],
 )
 def test_resnet18_has_the_published_counts(size_px, train_from, expected):
-    backbone = models.build_backbone("resnet18", "random", size_px)
+    backbone = networks.build_backbone("resnet18", "random", size_px)
     _, _, whole = build_parts(backbone, train_from, head="average_pool")
-    assert models.count_weights(whole) == expected
+    assert fine_tuning.count_weights(whole) == expected
 
 
 def test_a_saved_backbone_is_loaded_as_it_was(tmp_path):
     backbone = build_toy("nih (5 images)")
-    loaded = models.build_backbone(
-        "x", str(models.save_backbone(backbone, tmp_path / "b.keras")), 16
+    loaded = networks.build_backbone(
+        "x", str(networks.save_backbone(backbone, tmp_path / "b.keras")), 16
     )
     pixels = make_pixels(16)
     expected = keras.ops.convert_to_numpy(backbone.model(pixels))
@@ -142,25 +147,27 @@ def test_heads_have_the_layers_of_their_sources():
     widths = {
         kind: [
             layer.units
-            for layer in models.build_head(kind, shape, 4, 0).layers
+            for layer in networks.build_head(kind, shape, 4, 0).layers
             if hasattr(layer, "units")
         ]
-        for kind in models.HEADS
+        for kind in networks.HEADS
     }
     assert widths == {
         "paper": [1024, 512, 4], "average_pool": [4], "dense_64": [64, 4],
         "dense_512": [512, 4], "scores": [4],
     }  # fmt: skip
-    dropouts = [x for x in models.build_head("dense_512", shape, 4, 0).layers if hasattr(x, "rate")]
+    dropouts = [
+        x for x in networks.build_head("dense_512", shape, 4, 0).layers if hasattr(x, "rate")
+    ]
     assert [layer.rate for layer in dropouts] == [0.2]
     with pytest.raises(ValueError, match="Received: 'dense_9'"):
-        models.build_head("dense_9", shape, 4, 0)
+        networks.build_head("dense_9", shape, 4, 0)
 
 
 def test_scaling_behind_a_pooling_standardises_the_pooled_features():
     rng = np.random.default_rng(0)
     features = rng.normal(50, 7, (300, 4, 4, 3)).astype(np.float32)
-    head = models.build_head("average_pool", (4, 4, 3), 2, 0, features)
+    head = networks.build_head("average_pool", (4, 4, 3), 2, 0, features)
     scaled = features
     for layer in head.layers[:-1]:
         scaled = layer(scaled)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from leakage import features as bank
-from leakage import models, paths, training
+from leakage import networks, paths, training
 from leakage.training import fitting
 
 CLASSES = ["covid", "normal", "pneumonia"]
@@ -51,10 +51,11 @@ def test_a_head_learns_what_is_in_the_features():
     np.testing.assert_allclose(run.test_scores.sum(axis=1), 1, atol=1e-5)
 
 
-def test_one_seed_gives_one_answer_and_another_seed_another():
+def test_one_seed_gives_one_answer_and_another_seed_another(forget_training):
     keras.utils.set_random_seed(1)
     first, second = train((27, 1))
     keras.utils.set_random_seed(2)
+    forget_training()
     again = train((27,))[0]
     np.testing.assert_array_equal(first.test_scores, again.test_scores)
     assert not np.array_equal(first.test_scores, second.test_scores)
@@ -89,7 +90,7 @@ def test_the_rate_falls_by_the_published_factor_on_a_plateau():
     rng = np.random.default_rng(0)
     noise = rng.normal(0, 1, (64, 2, 2, 2)).astype(np.float32)
     truth = rng.integers(0, 3, 64)
-    head = models.build_paper_head((2, 2, 2), 3, seed=0)
+    head = networks.build_paper_head((2, 2, 2), 3, seed=0)
     history = training.fit_model(
         head,
         [noise],
@@ -129,7 +130,6 @@ def test_a_run_is_written_under_the_lock_that_keeps_others_from_making_room(monk
 
 
 def test_what_was_trained_is_read_and_gives_the_same_model(monkeypatch):
-    monkeypatch.delenv("LEAKAGE_FORCE", raising=False)
     fresh = train((27, 1))
     monkeypatch.setattr(fitting, "fit_model", None)  # training again would fail
     stored = train((27, 1))
@@ -146,7 +146,6 @@ def test_what_was_trained_is_read_and_gives_the_same_model(monkeypatch):
     "options", [{"seeds": (28,)}, {"num_views": 2}, {"learning_rate": 0.01}, {"shuffle": False}]
 )
 def test_another_seed_or_setting_is_another_run(monkeypatch, options):
-    monkeypatch.delenv("LEAKAGE_FORCE", raising=False)
     train()
     calls = []
     fit = fitting.fit_model
@@ -155,10 +154,9 @@ def test_another_seed_or_setting_is_another_run(monkeypatch, options):
     assert calls
 
 
-def test_a_forced_or_damaged_run_is_trained_again(monkeypatch):
-    monkeypatch.delenv("LEAKAGE_FORCE", raising=False)
+def test_a_forced_or_damaged_run_is_trained_again(monkeypatch, forget_training):
     train()
-    (path,) = (paths.get_cache_dir() / "runs").glob("*/run.npz")
+    (path,) = paths.get_kept_dir().glob("*/run.npz")
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     train()
@@ -168,7 +166,7 @@ def test_a_forced_or_damaged_run_is_trained_again(monkeypatch):
     monkeypatch.setattr(fitting, "fit_model", lambda *a, **k: calls.append(1) or fit(*a, **k))
     train()
     assert not calls
-    monkeypatch.setenv("LEAKAGE_FORCE", "1")
+    forget_training()
     train()
     assert calls
 

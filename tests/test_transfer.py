@@ -8,10 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leakage import evaluation, models, published, record, tables, training
-from leakage.training import fitting, schedules, starts, study, views
+from leakage import evaluation, networks, published, record, training, transfer
+from leakage.data import splits
+from leakage.training import fitting
+from leakage.transfer import backbones as starts
+from leakage.transfer import fine_tuning, schedules, views
+from leakcard import facts
+from leakcard import table as image_table
 
-OPTIONS = training.Options("standard", num_epochs=2, num_pixel_views=2, num_feature_views=0)
+OPTIONS = transfer.Options("standard", num_epochs=2, num_pixel_views=2, num_feature_views=0)
 CLASSES = ("no finding", "covid")
 
 
@@ -32,18 +37,18 @@ def split(tmp_path_factory):
             {"image_id": f"i{number:02d}", "path": str(path), "label": label, "source": "toy",
              "patient_id": patient, "findings": findings}
         )  # fmt: skip
-    table = tables.make_table(pd.DataFrame(rows))
-    return tables.describe_files(table).assign(split=parts)
+    table = image_table.make_table(pd.DataFrame(rows))
+    return facts.describe_files(table).assign(split=parts)
 
 
 def define(backbone="pixels", **options):
     given = {"system": "S3", "name": "toy", "head": "dense_64", "schedule": "S3"}
-    return training.Experiment(**(given | {"backbone": backbone, "weights": "random"} | options))
+    return transfer.Experiment(**(given | {"backbone": backbone, "weights": "random"} | options))
 
 
 def train(split, experiment, seeds=(27,), options=OPTIONS, **more):
-    backbone = models.build_backbone(experiment.backbone, "random", 24)
-    return training.train_experiment(experiment, backbone, split, CLASSES, seeds, options, **more)
+    backbone = networks.build_backbone(experiment.backbone, "random", 24)
+    return transfer.train_experiment(experiment, backbone, split, CLASSES, seeds, options, **more)
 
 
 def test_a_run_scores_test_and_further_images_and_counts_its_weights(split):
@@ -60,7 +65,7 @@ def test_a_run_scores_test_and_further_images_and_counts_its_weights(split):
 def test_a_kept_model_gives_the_scores_of_the_first_seed_from_raw_pixels(split):
     run = define("one_convolution", train_from="everything")
     outcome = train(split, run, seeds=(27, 1), keep_model=True)
-    from leakage import images
+    from leakcard import images
 
     pixels = images.load_images(outcome.get_table()["path"], 24)
     np.testing.assert_allclose(
@@ -73,7 +78,6 @@ def test_a_kept_model_gives_the_scores_of_the_first_seed_from_raw_pixels(split):
     [{}, {"backbone": "one_convolution", "train_from": "everything"}, {"loss": "binary"}],
 )
 def test_interrupted_and_resumed_no_run_is_done_twice(split, monkeypatch, options):
-    monkeypatch.delenv("LEAKAGE_FORCE", raising=False)
     fresh = train(split, define(**options), seeds=(27, 1), keep_model=True)
     monkeypatch.setattr(fitting, "fit_batches", None)  # training again would fail
     again = train(split, define(**options), seeds=(27, 1), keep_model=True)
@@ -83,8 +87,9 @@ def test_interrupted_and_resumed_no_run_is_done_twice(split, monkeypatch, option
         train(split, define(**options, has_class_weights=True))
 
 
-def test_one_seed_gives_one_answer_and_another_seed_another(split):
+def test_one_seed_gives_one_answer_and_another_seed_another(split, forget_training):
     first, second = train(split, define(), (27, 1)).get_scores().values()
+    forget_training()
     np.testing.assert_array_equal(first, train(split, define()).get_scores()[27])
     assert not np.array_equal(first, second)
 
@@ -97,7 +102,7 @@ def test_both_losses_give_one_score_a_class(split):
 
 
 def test_rare_classes_weigh_more_and_s4_finds_its_published_weights():
-    counts = {name: sum(sizes) for name, sizes in study.SPLIT_SIZES["S4"].items()}
+    counts = {name: sum(sizes) for name, sizes in published.SPLIT_SIZES["S4"].items()}
     labels = np.repeat(range(4), list(counts.values()))
     # The source: bacterial 1.00, healthy 1.75, viral 1.94, covid 6.40, of its own images.
     weights = dict(zip(labels, fitting.weigh_images(labels), strict=True))
@@ -133,10 +138,10 @@ def test_training_stops_after_its_patience_and_keeps_the_best_epoch():
 
 def build_normalising():
     pixels = keras.Input((4, 4, 3), name="pixels")
-    maps = models.weights.add_preprocessing(pixels, 1.0, (0.0,) * 3)
+    maps = networks.weights.add_preprocessing(pixels, 1.0, (0.0,) * 3)
     model = keras.Model(pixels, keras.layers.BatchNormalization(epsilon=0.0)(maps))
     model.trainable = False
-    return models.Backbone(model, "toy", "random (seed 0)", "toy", "preprocessing")
+    return networks.Backbone(model, "toy", "random (seed 0)", "toy", "preprocessing")
 
 
 def test_batch_statistics_standardise_each_batch_and_leave_the_network_alone():
@@ -151,13 +156,13 @@ def test_batch_statistics_standardise_each_batch_and_leave_the_network_alone():
     for old, new in zip(before, backbone.model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
     with pytest.raises(ValueError, match="nothing|normalises batches.*Received: pixels"):
-        plain = models.build_backbone("pixels", "random", 8)
+        plain = networks.build_backbone("pixels", "random", 8)
         views.extract_with_batch_statistics(plain, pixels, 1, seed=0)
 
 
 def test_every_view_of_pixels_is_another_and_none_leaves_them_alone():
     pixels = np.random.default_rng(0).uniform(0, 255, (3, 16, 16, 3)).astype(np.float32)
-    drawn = views.PixelViews(pixels, ("a", "b", "c"), 2, study.AUGMENTATION["S4"])
+    drawn = views.PixelViews(pixels, ("a", "b", "c"), 2, published.AUGMENTATION["S4"])
     rows = np.array([2, 0])
     assert len(drawn) == 2 and drawn[0][rows].shape == (2, 16, 16, 3)
     assert not np.allclose(drawn[0][rows], drawn[1][rows])
@@ -166,10 +171,10 @@ def test_every_view_of_pixels_is_another_and_none_leaves_them_alone():
 
 
 def test_the_list_has_every_kind_of_run_once():
-    runs = training.list_experiments("imagenet", "some/mobilenet.keras")
+    runs = transfer.list_experiments("imagenet", "some/mobilenet.keras")
     names = [run.name for run in runs]
     assert len(set(names)) == len(names)
-    assert {run.backbone for run in runs} == set(models.BACKBONES) | {"mobilenet"}
+    assert {run.backbone for run in runs} == set(networks.BACKBONES) | {"mobilenet"}
     assert {run.loss for run in runs} == {"categorical", "binary"}
     assert {run.batch_norm for run in runs} == {"inference", "batch"}
     assert any(run.weights == "nih" for run in runs) and any(run.has_class_weights for run in runs)
@@ -177,12 +182,12 @@ def test_the_list_has_every_kind_of_run_once():
     assert sum("(a)" in name for name in s3) == sum("(c)" in name for name in s3) == 3
     claims = [run.claim for run in runs if run.claim]
     assert set(claims) <= set(published.RESULTS) and len(claims) == 11
-    assert all(run.schedule in schedules.SCHEDULES and run.head in models.HEADS for run in runs)
+    assert all(run.schedule in schedules.SCHEDULES and run.head in networks.HEADS for run in runs)
 
 
 @pytest.mark.parametrize("weights", ["imagenet", "random"])
 def test_each_system_has_one_network_that_learnt_nothing_before(weights):
-    runs = training.list_experiments(weights)
+    runs = transfer.list_experiments(weights)
     nulls = [run for run in runs if run.is_null]
     assert sorted(run.system for run in nulls) == ["S2", "S3", "S4"]
     assert all(run.train_from == "head" for run in nulls)
@@ -190,29 +195,29 @@ def test_each_system_has_one_network_that_learnt_nothing_before(weights):
 
 def test_a_run_that_does_not_exist_is_named_with_those_that_do():
     with pytest.raises(ValueError, match="VGG16, frozen.*Received: .'VGG61'"):
-        training.list_experiments("random", names=["VGG61"])
+        transfer.list_experiments("random", names=["VGG61"])
     with pytest.raises(ValueError, match="saved_backbone.*Received: weights='a.keras'"):
-        training.list_experiments("a.keras")
+        transfer.list_experiments("a.keras")
 
 
 def test_every_layer_to_train_from_is_in_its_backbone():
-    for run in training.list_experiments("random"):
+    for run in transfer.list_experiments("random"):
         if run.train_from not in ("head", "everything") and run.backbone in ("vgg16", "resnet18"):
-            backbone = models.build_backbone(run.backbone, "random", 32)
-            assert models.cut_backbone(backbone, run.train_from).model.output_shape[-1] > 0
+            backbone = networks.build_backbone(run.backbone, "random", 32)
+            assert fine_tuning.cut_backbone(backbone, run.train_from).model.output_shape[-1] > 0
 
 
 def test_runs_share_backbones_and_get_at_least_the_size_they_need():
-    runs = training.list_experiments("random", names=["Flatten, Dense 64", "CNN from scratch"])
+    runs = transfer.list_experiments("random", names=["Flatten, Dense 64", "CNN from scratch"])
     twice = [*runs, dataclasses.replace(runs[0], name="again")]
-    built = training.build_backbones(twice, "random", 16)
+    built = transfer.build_backbones(twice, "random", 16)
     assert built["again"] is built["Flatten, Dense 64"]
     assert built["CNN from scratch"].size_px == 16
     xception = define("xception")
     assert starts.choose_size_px(xception, 48) == 71
     assert starts.choose_size_px(xception) == 224
     with pytest.raises(ValueError, match="pretrain_on_findings"):
-        training.build_backbones([define("resnet18", weights="nih")], "random", 32)
+        transfer.build_backbones([define("resnet18", weights="nih")], "random", 32)
 
 
 def make_pool():
@@ -223,52 +228,52 @@ def make_pool():
         for label in CLASSES
         for number in range(400)
     ]  # fmt: skip
-    return tables.make_table(rows)
+    return image_table.make_table(rows)
 
 
 def test_a_draw_of_s3_is_pa_alone_and_no_patient_is_in_two_parts():
     pool = make_pool()
-    split = training.draw_study(pool, "S3", 1.0, seed=20)
+    split = splits.draw_study(pool, "S3", 1.0, seed=20)
     assert set(split["view"]) == {"PA"}
     assert split.groupby("patient_id")["split"].nunique().max() == 1
-    extra = training.draw_further(pool, split, "no finding", 50, seed=20)
+    extra = splits.draw_further(pool, split, "no finding", 50, seed=20)
     assert set(extra["view"]) == {"PA"} and set(extra["split"]) == {"extra"}
     assert not set(extra["patient_id"]) & set(split["patient_id"]) and len(extra) == 50
-    assert len(training.draw_further(pool, split, "no finding", 9_999, 20)) < 400
+    assert len(splits.draw_further(pool, split, "no finding", 9_999, 20)) < 400
 
 
 def test_the_table_sets_published_and_own_side_by_side(split):
     run = define(claim="s4_vgg16")
     outcome = train(split, run, seeds=(27, 1))
-    scored = training.score_outcome(outcome, "phantoms", num_bootstrap=50)
+    scored = transfer.score_outcome(outcome, "phantoms", num_bootstrap=50)
     assert scored["verdict"].dropna().tolist() == ["not comparable"]  # S4 prints no size
-    frames = [scored, training.score_extra(outcome)]
+    frames = [scored, transfer.score_extra(outcome)]
     records = pd.concat([frame.assign(system="S3", variant="toy") for frame in frames])
-    (row,) = training.tabulate_outcomes([outcome], records).to_dict("records")
+    (row,) = transfer.tabulate_outcomes([outcome], records).to_dict("records")
     assert (row["published"], row["seeds"], row["trained"]) == (0.816, 2, outcome.num_trained)
     scores = outcome.get_scores()[27]
     truth = training.encode_labels(outcome.get_table()["label"], CLASSES)
     assert row["accuracy"] == pytest.approx((scores.argmax(axis=1) == truth).mean())
-    shares = training.tabulate_shares(records[records["seed"] == 27])
+    shares = transfer.tabulate_shares(records[records["seed"] == 27])
     assert list(shares.columns) == [
         "recall no finding, n = 4", "recall covid, n = 4", "specificity no finding, n = 8",
     ]  # fmt: skip
 
 
 def test_a_run_without_a_published_number_is_no_claim(split):
-    scored = training.score_outcome(train(split, define()), "phantoms", num_bootstrap=50)
+    scored = transfer.score_outcome(train(split, define()), "phantoms", num_bootstrap=50)
     assert scored["verdict"].isna().all()
 
 
 def test_findings_become_a_column_each_and_rare_ones_none():
     found = pd.Series(["Edema|Mass", "No Finding", "Edema", None, "Hernia"])
-    encoded = training.pretraining.encode_findings(found, min_positives=2)
+    encoded = transfer.pretraining.encode_findings(found, min_positives=2)
     assert list(encoded.columns) == ["Edema"] and encoded["Edema"].tolist() == [1, 0, 1, 0, 0]
 
 
 def test_pretraining_gives_a_frozen_backbone_with_a_key_of_its_own(split):
-    start = models.build_backbone("lung_cnn", "random", 24)
-    done = training.pretrain_on_findings(split, start, num_epochs=1)
+    start = networks.build_backbone("lung_cnn", "random", 24)
+    done = transfer.pretrain_on_findings(split, start, num_epochs=1)
     assert (
         done.backbone.key.startswith("lung_cnn/nih/") and done.backbone.weights == "nih (33 images)"
     )
@@ -283,13 +288,13 @@ def test_pretraining_gives_a_frozen_backbone_with_a_key_of_its_own(split):
 def test_pretraining_without_a_finding_says_so(split):
     plain = split.assign(findings="No Finding")
     with pytest.raises(ValueError, match="nothing to pretrain on.*Received: 44 images"):
-        start = models.build_backbone("lung_cnn", "random", 24)
-        training.pretrain_on_findings(plain, start)
+        start = networks.build_backbone("lung_cnn", "random", 24)
+        transfer.pretrain_on_findings(plain, start)
 
 
 def test_no_patient_is_held_out_and_trained_on():
     patients = pd.Series([f"p{number // 3}" for number in range(30)])
-    is_val = training.pretraining._hold_out(patients, 0.25, 0)
+    is_val = transfer.pretraining._hold_out(patients, 0.25, 0)
     assert not set(patients[is_val]) & set(patients[~is_val]) and 0 < is_val.sum() < 30
 
 

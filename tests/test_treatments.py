@@ -5,7 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leakage import images, tables, treatments
+from leakage import treatments
+from leakcard import images
+from leakcard import table as image_table
 
 FITTED = [name for name, one in treatments.TREATMENTS.items() if one.fit]
 UNFITTED = [name for name in treatments.TREATMENTS if name not in FITTED]
@@ -44,7 +46,7 @@ def table(tmp_path):
         row = {"image_id": str(number), "path": path, "label": ["no finding", "covid"][number % 2]}
         row |= {"mask_path": save(tmp_path / f"mask_{number}.png", inside), "split": "train"}
         rows.append(row | images.inspect_image(path))
-    return tables.make_table(rows)
+    return image_table.make_table(rows)
 
 
 def test_kept_and_removed_parts_make_up_the_image(image, mask):

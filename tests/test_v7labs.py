@@ -8,8 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from leakage import images, tables
-from leakage.tables import v7labs
+from leakage import data
+from leakage.data import v7labs
+from leakcard import images
+from leakcard import table as image_table
 
 SQUARE = [{"x": x, "y": y} for x, y in ((10, 20), (40, 20), (40, 60), (10, 60))]
 HOLE = [{"x": x, "y": y} for x, y in ((20, 30), (30, 30), (30, 40), (20, 40))]
@@ -64,7 +66,7 @@ def test_the_four_classes_of_the_slides_are_told_apart(tmp_path):
     annotations = [make_first(n, [t], n) for n, t in zip(names, tags, strict=True)]
     annotations[3]["annotations"].append({"name": "Viral Pneumonia", "tag": {}})  # COVID-19 is both
     table = v7labs.read_table(write(tmp_path, annotations))
-    assert list(table.columns) == list(tables.COLUMNS)
+    assert list(table.columns) == list(image_table.COLUMNS)
     assert table["label"].tolist() == ["pneumonia", "pneumonia", "normal", "covid"]
     assert table["findings"].tolist() == ["bacteria", "virus", "normal", "COVID-19"]
     assert table["patient_id"].tolist()[:3] == ["v7labs:3", "v7labs:3", "v7labs:IM-0001"]
@@ -105,4 +107,4 @@ def test_a_broken_annotation_is_named(tmp_path, content, message):
 
 def test_absent_data_say_where_v7_hands_them_out(tmp_path):
     with pytest.raises(FileNotFoundError, match="darwin dataset pull v7-labs.*Found: nothing"):
-        tables.READERS["v7labs"](tmp_path)
+        data.READERS["v7labs"](tmp_path)

@@ -6,7 +6,9 @@ import html.parser
 import pandas as pd
 from matplotlib.figure import Figure
 
-from leakage import audit, record
+import leakcard
+from leakage import record
+from leakcard import files
 
 COMMON = {"system": "S1", "protocol": "paper", "backbone": "vgg19", "weights": "random (seed 0)"}
 
@@ -37,17 +39,17 @@ def make_results(folder, data_source="phantoms", variant="toy"):
         pd.DataFrame(rows), notebook=name, data_source=data_source, **COMMON
     )
     record.write_metrics(folder / name, records)
-    record.write_text(folder / name / f"{name}.ipynb", "{}")
+    files.write_text(folder / name / f"{name}.ipynb", "{}")
     found = [
-        audit.Row("L1.4", "a", "Duplicates", "fail", "3 images", action="Take them out"),
-        audit.Row("L2", "b", "Border", "warn", "accuracy 0.6"),
-        audit.Row("L3.1", "c", "Dates", "not testable", question="When?"),
-        audit.Row("L1.1", "d", "A test set", "pass"),
+        leakcard.Row("L1.4", "a", "Duplicates", "fail", "3 images", action="Take them out"),
+        leakcard.Row("L2", "b", "Border", "warn", "accuracy 0.6"),
+        leakcard.Row("L3.1", "c", "Dates", "not testable", question="When?"),
+        leakcard.Row("L1.1", "d", "A test set", "pass"),
     ]
     about = {"num_rows": 3, "num_images": 3, "splits": {"test": 3}, "labels": ["covid"],
              "num_unreadable": 0, "unreadable": [], "is_phantom": True}  # fmt: skip
-    audit.write_cards(folder / name, {"first draw": audit.ReportCard(found, about),
-                                      "second": audit.ReportCard(found[1:], about)})  # fmt: skip
+    leakcard.write_cards(folder / name, {"first draw": leakcard.ReportCard(found, about),
+                                      "second": leakcard.ReportCard(found[1:], about)})  # fmt: skip
     save_figure(folder / name, "grad_cam_toy", "Maps: covid, called normal.", width_inches=25)
     save_figure(folder / name, "roc", 'An <odd> "curve".')
     save_figure(folder / "07_toy_glance", "claims", "Every claim.")

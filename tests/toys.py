@@ -21,10 +21,11 @@ WORK = """\
 import os, sys, time
 from pathlib import Path
 import pandas as pd
-from leakage import paths, progress, record
+from tqdm import tqdm
+from leakage import paths, record
 output = paths.get_output_dir("toy")
 print("images", num_images, "rate", learning_rate, "in", output)
-for _ in progress.track(range(3), "loop"): time.sleep(0.01)
+for _ in tqdm(range(3), "loop", leave=False): time.sleep(0.01)
 if mode == "fail": raise ValueError("Too few. Expected: 4. Received: 3")
 if mode == "kill": os.kill(os.getpid(), 9)
 if mode == "bar": print("\\r 50%|#####     | 5/10 [00:01<00:01]\\nWARNING real", file=sys.stderr)
@@ -41,9 +42,10 @@ record.write_metrics(output, records);
 """
 PROFILE = "all: {num_images: 4}\n01: {weights: none}\n"
 AT_A_GLANCE = """\
-from leakage import paths, record, report
+from leakage import paths, report
+from leakcard import files
 records = report.collect_records(paths.get_run_dir())
-record.write_csv(paths.get_output_dir("toy") / "all.csv", records)
+files.write_csv(paths.get_output_dir("toy") / "all.csv", records)
 """
 
 

@@ -5,8 +5,10 @@ import numpy as np
 import pandas as pd
 from tf_keras_vis import gradcam
 from tf_keras_vis.utils import model_modifiers, scores
+from tqdm import tqdm
 
-from leakage import evaluation, images, models, progress, training
+from leakage import evaluation, networks, training
+from leakcard import images
 
 
 def compute_grad_cams(model, pixels, class_indices, layer_name, batch_size=16):
@@ -39,7 +41,7 @@ def compute_grad_cams(model, pixels, class_indices, layer_name, batch_size=16):
     _check(model, pixels, class_indices, layer_name)
     method = gradcam.Gradcam(model, model_modifier=model_modifiers.ReplaceToLinear(), clone=True)
     maps = []
-    for start in progress.track(range(0, len(pixels), batch_size), "Grad-CAM"):
+    for start in tqdm(range(0, len(pixels), batch_size), "Grad-CAM", leave=False):
         rows = slice(start, start + batch_size)
         explained = [int(index) for index in class_indices[rows]]
         maps.append(
@@ -82,7 +84,7 @@ def measure_energy(model, table, layer_name, mask_column="mask_path", classes=No
     masks = images.load_masks(table[mask_column], size_px)
     explained = {"trained": model}
     if null_seed is not None:
-        explained["random weights"] = models.copy_with_random_weights(model, null_seed)
+        explained["random weights"] = networks.copy_with_random_weights(model, null_seed)
     frames = []
     for name, network in explained.items():
         indices = classes
@@ -99,14 +101,14 @@ def _check(model, pixels, class_indices, layer_name):
     if any(isinstance(layer, keras.Model) for layer in model.layers):
         raise ValueError(
             "Grad-CAM does not see inside a nested model. Expected one flat model, as "
-            f"`models.join_backbone_and_head` builds it. Received: {model.name!r} with the layers "
-            f"{[layer.name for layer in model.layers]}."
+            f"`networks.join_backbone_and_head` builds it. Received: {model.name!r} with the "
+            f"layers {[layer.name for layer in model.layers]}."
         )
-    reduced = models.precision.list_reduced_layers(model)
+    reduced = networks.precision.list_reduced_layers(model)
     if reduced:
         raise ValueError(
             "Grad-CAM needs float32: rounded gradients are no evidence. Expected a model as "
-            "`models.join_backbone_and_head` builds it, in float32 from whichever backbone. "
+            "`networks.join_backbone_and_head` builds it, in float32 from whichever backbone. "
             f"Received: {model.name!r} with {len(reduced)} layers in less, such as {reduced[:3]}."
         )
     names = [layer.name for layer in model.layers if len(layer.output.shape) == 4]

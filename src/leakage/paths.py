@@ -34,6 +34,14 @@ def get_cache_dir():
     return _get("LEAKAGE_CACHE_DIR", ROOT / "data" / "cache")
 
 
+def get_kept_dir():
+    """Folder of what was trained: `$LEAKAGE_KEPT_DIR`, else `trained/` in the cache.
+
+    A forced run names a new one, and so trains everything again.
+    """
+    return _get("LEAKAGE_KEPT_DIR", get_cache_dir() / "trained")
+
+
 def get_notebooks_dir():
     """Folder of notebooks and `profiles/`: `$LEAKAGE_NOTEBOOKS_DIR`, else `notebooks/`."""
     return _get("LEAKAGE_NOTEBOOKS_DIR", ROOT / "notebooks")

@@ -1,10 +1,10 @@
-"""What the systems rebuilt here have reported: results, sizes and settings, as data.
+"""What the systems rebuilt here have reported: results, classes, sizes, protocols, settings.
 
 Nothing in this module was measured by this project. Notebooks and prose read these values, so
 that a published number is typed once, next to its source.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 PAPER = {
     "citation": (
@@ -23,8 +23,39 @@ SIAMESE_NET = "github.com/simonwestberg/siamese-COVID-Net"
 # Rows and columns of every S1 confusion matrix, in this order.
 CLASS_NAMES = ("covid", "normal", "pneumonia")
 
-# Images a class in (train, validation, test): 580/140/140 in all. Source: PAPER.
-SPLIT_SIZES = {"covid": (180, 40, 40), "normal": (200, 50, 50), "pneumonia": (200, 50, 50)}
+# The classes of each system, in the order of its scores; of two, the second is the one to find.
+STUDY_CLASSES = {
+    "S1": CLASS_NAMES,
+    "S2": ("normal", "pneumonia"),
+    "S3": ("no finding", "covid"),
+    "S4": ("bacterial", "healthy", "viral", "covid"),
+}
+QUESTIONS = {
+    "S2": "pneumonia or normal? (children)",
+    "S3": "COVID-19 or no finding? (PA views, adults)",
+    "S4": "bacterial, healthy, viral or COVID-19?",
+}
+SYSTEMS = ("S2", "S3", "S4")  # those that notebook 05 trains
+# Whose images stand beside COVID-19, as `data.read_study` takes it.
+CONTROLS = {"S2": "children", "S3": "adults", "S4": "children"}
+INPUT_SIZE_PX = {"S2": 256, "S3": 224, "S4": 200}
+# Images a class in (train, validation, test). S1: 580/140/140 in all (PAPER). S2: its test set,
+# and of the other 5,232 images a quarter for validation, since its own 16 are "too few". S3: 86 a
+# class, the division is ours. S4: 70/30, of the 70 a quarter for validation, from the test counts
+# of its first network. S5: COVIDx as the report counts it.
+SPLIT_SIZES = {
+    "S1": {"covid": (180, 40, 40), "normal": (200, 50, 50), "pneumonia": (200, 50, 50)},
+    "S2": {"normal": (1012, 337, 234), "pneumonia": (2912, 971, 390)},
+    "S3": {"no finding": (44, 21, 21), "covid": (44, 21, 21)},
+    "S4": {
+        "bacterial": (1349, 450, 771),
+        "healthy": (835, 278, 477),
+        "viral": (737, 245, 421),
+        "covid": (217, 72, 124),
+    },
+    "S5": {"covid": (179, 44, 31), "normal": (6373, 1593, 885), "pneumonia": (4361, 1090, 594)},
+}
+NUM_EXTRA_NORMALS = 200  # S3's second test set
 
 # Images of the wolf/husky study. Source: ANCESTOR. Validation is 1/8 of the 80 training images.
 WOLF_SIZES = {"train": 70, "val": 10, "test": 20, "background_swap": 40}
@@ -51,13 +82,54 @@ class Augmentation:
     """Ranges of random augmentation, each to both sides of no change."""
 
     source: str
-    rotation_degrees: float
-    shift_fraction: float
-    shear_fraction: float
-    zoom_fraction: float
-    horizontal_flip: bool
-    vertical_flip: bool
-    new_every_epoch: bool
+    rotation_degrees: float = 0.0
+    shift_fraction: float = 0.0
+    shear_fraction: float = 0.0
+    zoom_fraction: float = 0.0
+    horizontal_flip: bool = False
+    vertical_flip: bool = False
+    new_every_epoch: bool = True
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What a draw does and does not allow.
+
+    Attributes
+    ----------
+    name : str
+        Named in every result.
+    with_replacement : tuple of str
+        Labels drawn with replacement: an image may be in train and test (leak L1.4).
+    first_image_per_patient : tuple of str
+        Labels of which only each patient's first image by `image_id` is in the pool.
+    disjoint_patients : bool
+        Whether a patient's images all go to one split, across classes too.
+    drop_duplicates : bool
+        Whether of byte-identical files only the first is in the pool.
+    adults_only : bool
+        Whether children and patients of unknown age are left out.
+    augmentation : {"paper", "ancestor"}
+        Whose ranges the training images are augmented with.
+    num_views : int or None
+        Augmented views per training image; None: as many as there are epochs.
+    shuffle : bool
+        Whether training sees the images in a new order every epoch.
+    views : tuple of str
+        Views that are in the pool, such as ("PA",); all of them if empty. One view for all
+        classes matches them: AP images are of patients too ill to stand.
+    """
+
+    name: str
+    with_replacement: tuple[str, ...] = ()
+    first_image_per_patient: tuple[str, ...] = ("covid",)
+    disjoint_patients: bool = False
+    drop_duplicates: bool = False
+    adults_only: bool = False
+    augmentation: str = "paper"
+    num_views: int | None = None
+    shuffle: bool = True
+    views: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -123,11 +195,48 @@ TRAINING = {
 }
 
 # fmt: on
-# The ancestor wrote RandomRotation(0.2), a fraction of a full turn, and cached after augmenting,
-# which freezes every image at its first draw; shift, shear, zoom and flips are the paper's.
+# S1: the ancestor wrote RandomRotation(0.2), a fraction of a full turn, and cached after
+# augmenting, which freezes every image at its first draw; the rest is the paper's.
+# S2: resize to 256 and crop 256, so only the flip is left. S3: "random rotations, some shearing
+# and some zooming", without numbers: these are ours. S4: RandomRotation(0.1) is 36 degrees.
+_PAPER_AUGMENTATION = Augmentation(
+    PAPER["doi"],
+    rotation_degrees=20,
+    shift_fraction=0.10,
+    shear_fraction=0.10,
+    zoom_fraction=0.20,
+    horizontal_flip=True,
+    vertical_flip=True,
+)
 AUGMENTATION = {
-    "paper": Augmentation(PAPER["doi"], 20.0, 0.10, 0.10, 0.20, True, True, True),
-    "ancestor": Augmentation(ANCESTOR, 72.0, 0.10, 0.10, 0.20, True, True, False),
+    "paper": _PAPER_AUGMENTATION,
+    "ancestor": replace(
+        _PAPER_AUGMENTATION, source=ANCESTOR, rotation_degrees=72, new_every_epoch=False
+    ),
+    "S2": Augmentation(TRANSFER_LEARNING, horizontal_flip=True),
+    "S3": Augmentation(LUNG_REPORT, rotation_degrees=10, shear_fraction=0.05, zoom_fraction=0.1),
+    "S4": Augmentation(LUNG_SLIDES, rotation_degrees=36, shift_fraction=0.1, zoom_fraction=0.1),
+}
+
+PROTOCOLS = {
+    # Rahaman et al. 2020: the paper does not say how it drew; nothing says with replacement.
+    "paper": Protocol("paper"),
+    # shaivimalik/covid_illegitimate_features at d76e391: `np.random.choice(files, size=n)`.
+    "ancestor": Protocol(
+        "ancestor",
+        with_replacement=("covid", "normal", "pneumonia"),
+        augmentation="ancestor",
+        num_views=1,
+        shuffle=False,  # its batches hold one class each
+    ),
+    "strict": Protocol("strict", disjoint_patients=True, drop_duplicates=True),
+}
+# None of S2 to S4 says how it kept patients apart; comparing networks needs test sets that are
+# clean. S3 takes PA views alone, S4 all images of a COVID-19 patient.
+PROTOCOLS |= {
+    "S2": PROTOCOLS["strict"],
+    "S3": replace(PROTOCOLS["strict"], views=("PA",)),
+    "S4": replace(PROTOCOLS["strict"], first_image_per_patient=()),
 }
 
 

@@ -8,7 +8,8 @@ import re
 import sys
 from pathlib import Path
 
-from leakage import record, report
+from leakage import report
+from leakcard import files
 
 # The words after the name are numbers of notebooks; none means all.
 BLOCK = re.compile(
@@ -79,7 +80,7 @@ def update_readme(readme, results_dir=None):
     old = readme.read_text(encoding="utf-8")
     new = fill_blocks(old, results_dir or readme.absolute().parent / "results")
     if new != old:
-        record.write_text(readme, new)
+        files.write_text(readme, new)
     return new != old
 
 

@@ -1,21 +1,14 @@
-"""Write what a notebook found: tidy records, tables, figures.
-
-Every file is written beside its place and moved there, so a reader never sees half of one.
-"""
+"""Write what a notebook found: tidy records, predictions, figures."""
 
 import io
 import json
-import math
-import numbers
-import os
 import re
-import uuid
-from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
 
 from leakage import environment, pictures
+from leakcard import files
 
 RECORD_COLUMNS = (
     "system",
@@ -41,57 +34,9 @@ RECORD_COLUMNS = (
 )
 INTEGER_COLUMNS = ("draw_seed", "seed", "k", "n", "published_k", "published_n")
 FLOAT_COLUMNS = ("value", "lower", "upper")
-# More digits than any score here can mean, fewer than float64 holds: stable text for equal runs.
-NUM_DIGITS = 10
 FIGURE_DPI = 120
 
 describe_environment = environment.describe_environment
-
-
-@contextmanager
-def open_atomic(path, mode="w"):
-    """Open a temporary file beside `path`; it takes its place when the block ends well.
-
-    Parameters
-    ----------
-    path : str or Path
-        Where the file goes; its folder is made. After an error nothing is left behind.
-    mode : {"w", "wb"}
-        Text is UTF-8 with line feeds.
-
-    Yields
-    ------
-    file object
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
-    text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
-    try:
-        with open(partial, mode, **text) as stream:
-            yield stream
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def write_text(path, text):
-    """Write a text file atomically and return its path."""
-    with open_atomic(path) as stream:
-        stream.write(text)
-    return Path(path)
-
-
-def write_json(path, content):
-    """Write JSON with sorted keys atomically and return its path. NaN becomes null."""
-    text = json.dumps(_to_plain(content), indent=1, sort_keys=True, ensure_ascii=False)
-    return write_text(path, text + "\n")
-
-
-def write_csv(path, frame):
-    """Write a table without its index as CSV, atomically, and return its path."""
-    text = frame.to_csv(index=False, lineterminator="\n", float_format=f"%.{NUM_DIGITS}g")
-    return write_text(path, text)
 
 
 def make_records(scores, **columns):
@@ -127,7 +72,7 @@ def make_records(scores, **columns):
             f"argument: {', '.join(twice)}. Leave out one of them."
         )
     rows = [{**columns, **row} for row in scores.to_dict("records")]
-    plain = [{name: _to_plain(row.get(name)) for name in RECORD_COLUMNS} for row in rows]
+    plain = [{name: files.to_plain(row.get(name)) for name in RECORD_COLUMNS} for row in rows]
     return pd.DataFrame(plain, columns=list(RECORD_COLUMNS), dtype=object)
 
 
@@ -153,7 +98,7 @@ def write_metrics(folder, records):
         }
         lines.append(json.dumps(row, sort_keys=True, ensure_ascii=False))
     text = "[\n" + ",\n".join(lines) + "\n]\n"
-    return write_text(Path(folder) / "metrics.json", text)
+    return files.write_text(Path(folder) / "metrics.json", text)
 
 
 def read_metrics(path):
@@ -203,11 +148,11 @@ def save_figure(figure, folder, name, alt_text):
     figure.savefig(
         drawn, format="png", dpi=FIGURE_DPI, bbox_inches="tight", metadata={"Software": None}
     )
-    with open_atomic(path, "wb") as stream:
+    with files.open_atomic(path, "wb") as stream:
         stream.write(pictures.compress_png(drawn.getvalue()))
     texts = path.with_name("alt_texts.json")
     known = json.loads(texts.read_text(encoding="utf-8")) if texts.exists() else {}
-    write_json(texts, known | {name: alt_text.strip()})
+    files.write_json(texts, known | {name: alt_text.strip()})
     return path
 
 
@@ -218,32 +163,10 @@ def write_predictions(folder, frame):
     names the image.
     """
     kept = [name for name in frame.columns if not str(name).endswith("path")]
-    return write_csv(Path(folder) / "predictions.csv", frame[kept])
+    return files.write_csv(Path(folder) / "predictions.csv", frame[kept])
 
 
 def write_timings(folder, timings):
     """Write `timings.json` (seconds by name, to a tenth) and return its path."""
     rounded = {name: round(float(seconds), 1) for name, seconds in timings.items()}
-    return write_json(Path(folder) / "timings.json", rounded)
-
-
-def _to_plain(value):
-    """What JSON can hold: numpy and pandas scalars unpacked, missing values as None."""
-    if isinstance(value, dict):
-        return {str(name): _to_plain(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_to_plain(item) for item in value]
-    if value is None or value is pd.NA or value is pd.NaT:
-        return None
-    if isinstance(value, (bool, str)):
-        return value
-    if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
-        return _to_plain(value.item())
-    if isinstance(value, numbers.Integral):
-        return int(value)
-    if isinstance(value, numbers.Real):
-        number = round(float(value), NUM_DIGITS) + 0.0  # + 0.0: no minus zero
-        return number if math.isfinite(number) else None
-    if hasattr(value, "tolist"):
-        return _to_plain(value.tolist())
-    return str(value)
+    return files.write_json(Path(folder) / "timings.json", rounded)

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import filelock
 
-from leakage import environment, record, report
+from leakage import environment, report
 from leakage.runner import plan, process, queue, screen, state
+from leakcard import files
 
 PROFILES = ("demo", "smoke", "paper")
 EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
@@ -72,7 +73,7 @@ def report_run(run, profile, terminal):
             "notebooks": held.get("notebooks", {}) | used,
         }
         content["variables"]["PYTHONHASHSEED"] = process.HASH_SEED  # the notebooks' own
-        record.write_json(path, content)
+        files.write_json(path, content)
     report.write_summary(run_dir, run.remarks)
     index = report.write_index(run_dir, run.remarks)
     terminal.say("")

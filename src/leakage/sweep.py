@@ -18,8 +18,9 @@ from pathlib import Path
 import filelock
 import joblib
 
-from leakage import environment, paths, record, run
+from leakage import environment, paths, run
 from leakage.runner import board, collect, fleet, grid, job, plan, process, queue, screen, state
+from leakcard import files
 
 # What decides on results and on places, and must be the same on another machine.
 PASSED_ON = ("LEAKAGE_", "TF_", "KERAS_", "XLA_")
@@ -121,8 +122,8 @@ def write_results(sweep_dir, jobs, outcomes, options):
         content = environment.describe_environment()
         content["variables"]["PYTHONHASHSEED"] = process.HASH_SEED  # the notebooks' own
         content["variables"] |= process.pin_threads(options.threads)
-        record.write_json(sweep_dir / "environment.json", content)
-        record.write_text(sweep_dir / "grid.yaml", options.grid_text)
+        files.write_json(sweep_dir / "environment.json", content)
+        files.write_text(sweep_dir / "grid.yaml", options.grid_text)
         os.replace(written, path)  # last: where it stands, the rest is whole
     path = sweep_dir / "jobs.csv"
     written = _write_beside(path, collect.list_jobs(jobs, outcomes))
@@ -131,7 +132,7 @@ def write_results(sweep_dir, jobs, outcomes, options):
 
 
 def _write_beside(path, frame):
-    return record.write_csv(path.parent / state.STATE_FOLDER / path.name, frame)
+    return files.write_csv(path.parent / state.STATE_FOLDER / path.name, frame)
 
 
 def _is_same(path, written):

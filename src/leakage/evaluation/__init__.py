@@ -4,23 +4,9 @@ scikit-learn's definitions throughout; the patient-cluster bootstrap is the part
 has.
 """
 
-from leakage.evaluation.energy import (
-    list_energy_scores,
-    measure_energy_in_mask,
-    summarize_energy,
-)
+from leakage.evaluation.energy import list_energy_scores, measure_energy_in_mask, summarize_energy
 from leakage.evaluation.factors import estimate_effects, list_effect_scores, make_design
 from leakage.evaluation.imbalance import bound_hits, score_majority, weigh_recalls
-from leakage.evaluation.intervals import (
-    McNemar,
-    bootstrap_interval,
-    draw_resamples,
-    fisher_test,
-    mcnemar_test,
-    newcombe_interval,
-    trend_test,
-    wilson_interval,
-)
 from leakage.evaluation.marks import list_mark_scores, measure_mark_use, paired_interval
 from leakage.evaluation.paired import compare_runs, list_comparison_scores
 from leakage.evaluation.reliance import (
@@ -44,6 +30,16 @@ from leakage.evaluation.scores import (
 from leakage.evaluation.seeds import summarize_seeds
 from leakage.evaluation.steps import tabulate_steps
 from leakage.evaluation.verdicts import Verdict, find_detectable_shares, judge_result
+from leakcard.intervals import (
+    McNemar,
+    bootstrap_interval,
+    draw_resamples,
+    fisher_test,
+    mcnemar_test,
+    newcombe_interval,
+    trend_test,
+    wilson_interval,
+)
 
 __all__ = [
     "McNemar",

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from leakage.evaluation import intervals
+from leakcard import intervals
 
 
 def measure_energy_in_mask(cams, masks) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import stats
 from statsmodels.stats import multitest
 
-from leakage.evaluation import intervals
+from leakcard import intervals
 
 # Columns beyond the full factorial are products of its columns (numbers of the base factors).
 # 8 runs: resolution III, each main effect shares its column with products of two factors.

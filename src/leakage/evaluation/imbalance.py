@@ -9,7 +9,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from leakage.evaluation import intervals
+from leakcard import intervals
 
 
 def score_majority(counts):

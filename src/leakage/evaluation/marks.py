@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from leakage.evaluation import intervals
+from leakcard import intervals
 
 
 def measure_mark_use(test, scores, swapped_scores, class_names) -> dict:

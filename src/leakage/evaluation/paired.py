@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats import multitest
 
-from leakage.evaluation import intervals
+from leakcard import intervals
 
 COLUMNS = (
     "run", "against", "accuracy", "accuracy_against", "difference", "lower", "upper",

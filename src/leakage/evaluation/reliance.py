@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from leakage.evaluation import intervals
+from leakcard import intervals
 
 MIN_GROUP_SIZE = 5
 

@@ -6,6 +6,8 @@ import pandas as pd
 from leakage.evaluation import scores as scoring
 from leakage.evaluation import verdicts
 
+DATA_SOURCES = {"real": "Real images", "phantoms": "Phantoms drawn by this project"}
+
 
 def score_runs(
     test, runs, class_names, published_result=None, obstacles="", num_bootstrap=1000
@@ -58,7 +60,7 @@ def describe_obstacles(data_source, backbone, weights, published_result) -> str:
     ----------
     data_source : {"real", "phantoms"}
     backbone, weights : str
-        What the result used, as `leakage.models.Backbone` names them.
+        What the result used, as `leakage.networks.Backbone` names them.
     published_result : leakage.published.Result or None
     """
     reasons = []
@@ -99,8 +101,12 @@ def make_predictions(test, runs, class_names, **columns) -> pd.DataFrame:
 
 def describe_provenance(data_source, backbone, weights) -> str:
     """Say in a line what a figure's numbers come from: data, backbone and weights."""
-    data = "phantoms drawn by this project" if data_source == "phantoms" else "real images"
-    return f"{data[0].upper()}{data[1:]}; {backbone}, weights: {weights}"
+    if data_source not in DATA_SOURCES:
+        raise ValueError(
+            f"An unknown value of `data_source`. Expected one of {', '.join(DATA_SOURCES)}. "
+            f"Received: {data_source!r}"
+        )
+    return f"{DATA_SOURCES[data_source]}; {backbone}, weights: {weights}"
 
 
 def tabulate_scores(scores) -> pd.DataFrame:

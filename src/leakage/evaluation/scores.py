@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from leakage.evaluation import intervals
+from leakcard import intervals
 
 ALL_CLASSES = "all"  # `class` of a row that is about no single class
 # Resamples are weighed this many image counts at a time: 32 MB of float64.

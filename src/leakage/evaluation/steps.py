@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from leakage.evaluation import intervals, seeds
+from leakage.evaluation import seeds
+from leakcard import intervals
 
 
 def tabulate_steps(records, variants, predictions=None) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy import stats
 from statsmodels.stats import proportion
 
-from leakage.evaluation import intervals
+from leakcard import intervals
 
 POWER = 0.80
 REPRODUCED_WITHIN_POINTS = 5

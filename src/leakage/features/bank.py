@@ -16,9 +16,11 @@ import pathlib
 import keras
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
-from leakage import augment, images, paths, progress, published, record, treatments
+from leakage import augment, paths, published, treatments
 from leakage.features import cap
+from leakcard import files, images
 
 # Part of every key: raise it when the way features are computed changes.
 BANK_VERSION = 1
@@ -30,7 +32,7 @@ class FeatureBank:
 
     Parameters
     ----------
-    backbone : leakage.models.Backbone
+    backbone : leakage.networks.Backbone
     augmentation : leakage.published.Augmentation, optional
         What views from 1 on are; view 0 is the image itself.
     seed : int
@@ -40,6 +42,8 @@ class FeatureBank:
     cache_dir : pathlib.Path, optional
         Default: the project's cache (`LEAKAGE_CACHE_DIR`).
     batch_size : int
+    limit_gb : float
+        Cap of the bank; what was not used for longest goes first.
     """
 
     backbone: object
@@ -48,6 +52,7 @@ class FeatureBank:
     treatment: object = "none"
     cache_dir: pathlib.Path | None = None
     batch_size: int = 32
+    limit_gb: float = cap.LIMIT_GB
 
     def extract(self, table, view=0, description="features"):
         """Return the features of one view of each image, computing what is not in the bank.
@@ -79,17 +84,17 @@ class FeatureBank:
         treatments.check_masks(table, self.treatment)
         keys = self._make_keys(table, view)
         folder = self._get_folder(view)
-        files = [folder / f"{key}.npy" for key in keys]
-        if all(file.exists() for file in files):
+        stored = [folder / f"{key}.npy" for key in keys]
+        if all(file.exists() for file in stored):
             with contextlib.suppress(FileNotFoundError):  # dropped just now: computed again below
-                return _read(folder, files)
+                return _read(folder, stored)
         folder.mkdir(parents=True, exist_ok=True)
         with cap.get_lock(folder):  # another process may be at it: then this one waits and reads
-            missing = [row for row, file in enumerate(files) if not file.exists()]
+            missing = [row for row, file in enumerate(stored) if not file.exists()]
             missing = list({keys[row]: row for row in missing}.values())
             if missing:
-                self._compute(table, view, keys, files, missing, description)
-            return _read(folder, files)
+                self._compute(table, view, keys, stored, missing, description)
+            return _read(folder, stored)
 
     def extract_views(self, table, num_views, description="features"):
         """Return the training views as a sequence that reads one view at a time.
@@ -137,10 +142,10 @@ class FeatureBank:
         cache_dir = self.cache_dir or paths.get_cache_dir()
         return pathlib.Path(cache_dir) / "features" / digest
 
-    def _compute(self, table, view, keys, files, missing, description):
+    def _compute(self, table, view, keys, stored, missing, description):
         """Decode the next batch while the backbone works on this one."""
         folder = self._get_folder(view)
-        cap.limit_size(folder.parent, keep=folder)
+        cap.limit_size(folder.parent, folder, self.limit_gb)
         batches = [
             missing[start : start + self.batch_size]
             for start in range(0, len(missing), self.batch_size)
@@ -162,14 +167,14 @@ class FeatureBank:
 
         with concurrent.futures.ThreadPoolExecutor(max_workers=1) as executor:
             pending = executor.submit(load, batches[0])
-            bar = progress.track(range(len(batches)), description)
+            bar = tqdm(range(len(batches)), description, leave=False)
             for number in bar:
                 pixels = pending.result()
                 if number + 1 < len(batches):
                     pending = executor.submit(load, batches[number + 1])
                 maps = self._pass_through(pixels)
                 for row, values in zip(batches[number], maps, strict=True):
-                    with record.open_atomic(files[row], "wb") as stream:
+                    with files.open_atomic(stored[row], "wb") as stream:
                         np.save(stream, values.astype(np.float32), allow_pickle=False)
 
     def _pass_through(self, pixels):
@@ -202,6 +207,6 @@ def _hash_file(path):
     return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()[:16]
 
 
-def _read(folder, files):
+def _read(folder, stored):
     os.utime(folder)  # what was used last is dropped last
-    return np.stack([np.load(file, allow_pickle=False) for file in files])
+    return np.stack([np.load(file, allow_pickle=False) for file in stored])

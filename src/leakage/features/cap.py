@@ -6,10 +6,10 @@ import shutil
 
 import filelock
 
-DEFAULT_CACHE_GB = 20.0
+LIMIT_GB = 20.0
 
 
-def limit_size(root, keep=None, limit_gb=None):
+def limit_size(root, keep=None, limit_gb=LIMIT_GB):
     """Drop the least recently used folders of the bank until it fits its cap.
 
     A folder that another process fills and reads right now stays.
@@ -20,16 +20,14 @@ def limit_size(root, keep=None, limit_gb=None):
         Folder of the bank.
     keep : pathlib.Path, optional
         A folder in use, which stays.
-    limit_gb : float, optional
-        Cap in gigabytes; default `LEAKAGE_CACHE_GB`, else 20.
+    limit_gb : float
+        Cap in gigabytes.
 
     Returns
     -------
     list of pathlib.Path
         The folders that were dropped.
     """
-    if limit_gb is None:
-        limit_gb = get_limit_gb()
     known = sorted(filter(None, map(_measure, root.iterdir())))
     total = sum(num_bytes for _, _, num_bytes in known)
     dropped = []
@@ -42,11 +40,6 @@ def limit_size(root, keep=None, limit_gb=None):
                 dropped.append(folder)
                 total -= num_bytes
     return dropped
-
-
-def get_limit_gb():
-    """Cap of the bank in gigabytes."""
-    return float(os.environ.get("LEAKAGE_CACHE_GB", DEFAULT_CACHE_GB))
 
 
 def get_lock(folder, timeout=-1):

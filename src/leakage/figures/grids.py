@@ -21,7 +21,7 @@ def draw_status_grid(ax, grid):
     ----------
     ax : matplotlib Axes
     grid : DataFrame
-        As from `leakage.audit.compare_cards`: index (code, title), one column a card, values
+        As from `leakcard.compare_cards`: index (code, title), one column a card, values
         "pass", "warn", "fail", "not testable" or "" where a card has no such row.
 
     Returns

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from leakage import record
+from leakcard import files
 
 GROUP = ["notebook", "protocol", "variant", "backbone", "weights"]
 CLAIM_COLUMNS = (
@@ -153,7 +154,7 @@ def write_summary(run_dir, remarks=()):
     parts += [*list_notes(records), *remarks]
     parts.append(format_markdown(make_claims_table(records)).strip())
     parts.append("\n".join(f"- `{folder.name}`" for folder in list_notebooks(run_dir)))
-    return record.write_text(run_dir / "summary.md", "\n\n".join(filter(None, parts)) + "\n")
+    return files.write_text(run_dir / "summary.md", "\n\n".join(filter(None, parts)) + "\n")
 
 
 def list_notebooks(run_dir):

@@ -9,8 +9,8 @@ from pathlib import Path
 import jinja2
 from PIL import Image
 
-from leakage import record
 from leakage.report import claims, scores
+from leakcard import files
 
 # The figure to remember is the last one that a notebook of the run saved under this name.
 FIGURE_TO_REMEMBER = "claims"
@@ -82,7 +82,7 @@ def write_index(run_dir, remarks=()):
     )  # fmt: skip
     text = environment.get_template("page.html").render(_describe_run(run_dir, remarks))
     lines = (line.strip() for line in text.splitlines())
-    return record.write_text(run_dir / "index.html", "\n".join(filter(None, lines)) + "\n")
+    return files.write_text(run_dir / "index.html", "\n".join(filter(None, lines)) + "\n")
 
 
 def _describe_run(run_dir, remarks):
@@ -114,10 +114,10 @@ def _describe_run(run_dir, remarks):
 def _read_cards(run_dir):
     if not any(run_dir.glob("[0-9][0-9]_*/report_card*.json")):
         return {"cards": {}, "grid": None, "codes": {}}
-    from leakage import audit  # 2 s of libraries that no other part of a report needs
+    import leakcard
 
-    cards = audit.read_cards(run_dir)
-    return {"cards": cards, "grid": audit.compare_cards(cards), "codes": audit.CODES}
+    cards = leakcard.read_cards(run_dir)
+    return {"cards": cards, "grid": leakcard.compare_cards(cards), "codes": leakcard.CODES}
 
 
 def _add_network(table):

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import filelock
 
-from leakage import environment, record
+from leakage import environment
 from leakage.runner import process, queue, state
+from leakcard import files
 
 STOPPED = {"ok": False, "error": "Stopped", "message": "the sweep was interrupted", "cell": None}
 
@@ -73,7 +74,7 @@ def _run(job, source, stop):
 
 def _execute(job, source, run_state, stop, variables):
     name = source.stem
-    running = record.write_json(run_state.path(name, ".running"), {"since": time.time()})
+    running = files.write_json(run_state.path(name, ".running"), {"since": time.time()})
     notebook = process.NotebookProcess(
         source, job["overrides"], run_state, Path(job["data_dir"]), job["force"], variables
     )

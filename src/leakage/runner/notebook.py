@@ -19,8 +19,9 @@ import filelock
 import nbformat
 import psutil
 
-from leakage import pictures, record
+from leakage import pictures
 from leakage.runner import state
+from leakcard import files
 
 PROGRESS_BAR = re.compile(r"\d+%\|.*\|\s*[\d.,kMG]+/[\d.,kMG]+|\d+it \[|^\s*\d+/\d+ [━\-=]")
 NUM_SECONDS_TO_DIE = 5
@@ -142,7 +143,7 @@ def clean_notebook(path, names):
     notebook = nbformat.from_dict(_rename(notebook, names))
     for key in ("environment_variables", "version"):
         notebook.metadata.get("papermill", {}).pop(key, None)
-    record.write_text(path, nbformat.writes(notebook, version=4) + "\n")
+    files.write_text(path, nbformat.writes(notebook, version=4) + "\n")
 
 
 def _clean_output(output):
@@ -178,7 +179,7 @@ def export_html(path):
     from nbconvert import HTMLExporter
 
     page, _ = HTMLExporter(embed_images=True).from_filename(str(path))
-    record.write_text(Path(path).with_suffix(".html"), page)
+    files.write_text(Path(path).with_suffix(".html"), page)
 
 
 def end_descendants():

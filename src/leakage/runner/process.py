@@ -6,13 +6,15 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import filelock
 
-from leakage import paths, record
+from leakage import paths
 from leakage.runner import screen
+from leakcard import files
 
 # Set for every notebook: the order of sets of text is the same in each.
 HASH_SEED = "0"
@@ -45,7 +47,7 @@ def write_kernel(folder):
     """
     argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     spec = {"argv": argv, "display_name": "Python 3", "language": "python"}
-    record.write_json(Path(folder) / "kernels" / "python3" / "kernel.json", spec)
+    files.write_json(Path(folder) / "kernels" / "python3" / "kernel.json", spec)
     return Path(folder)
 
 
@@ -103,7 +105,7 @@ class NotebookProcess:
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         }
         if force:
-            environment["LEAKAGE_FORCE"] = "1"
+            environment["LEAKAGE_KEPT_DIR"] = tempfile.mkdtemp(prefix="leakage-")
         environment.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # notebooks share one GPU
         environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         with open(self.log, "wb") as log:

@@ -7,7 +7,7 @@ from leakage import record
 from leakage.runner import process, screen, state
 
 # This notebook reads what the others wrote: it runs last, and depends on their records.
-LAST = "07"
+LAST = "08"
 POLL_SECONDS = 0.25
 FIX_DISK = "The disk is full: free some space, or set LEAKAGE_RESULTS_DIR to a folder elsewhere."
 

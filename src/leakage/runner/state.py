@@ -12,7 +12,8 @@ import shutil
 from pathlib import Path
 
 import leakage
-from leakage import paths, record
+from leakage import paths
+from leakcard import files
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 STATE_FOLDER = ".run"
@@ -30,13 +31,13 @@ def list_data_files(data_dir):
     """
     data_dir, cache_dir = Path(data_dir), paths.get_cache_dir()
     found = []
-    for folder, folders, files in os.walk(data_dir, followlinks=True):
+    for folder, folders, names in os.walk(data_dir, followlinks=True):
         here = Path(folder)
         top = here == data_dir
         folders[:] = sorted(
             name for name in folders if here / name != cache_dir and not (top and name in NOT_DATA)
         )
-        for name in files:
+        for name in names:
             if not (top and name in NOT_DATA):
                 try:
                     status = (here / name).stat()
@@ -141,7 +142,7 @@ class RunState:
             os.rename(target, old)
         os.rename(self.path(notebook, ".partial"), target)
         content = {"key": key, "parameters": parameters, "files": _list_sizes(target)}
-        record.write_json(self.path(notebook, ".json"), content)
+        files.write_json(self.path(notebook, ".json"), content)
         shutil.rmtree(old, ignore_errors=True)
 
     def keep_failed(self, notebook):

@@ -4,8 +4,9 @@ import dataclasses
 
 import keras
 import numpy as np
+from tqdm import tqdm
 
-from leakage import progress, published
+from leakage import published
 
 S1 = published.TRAINING["S1"]
 MIN_WEIGHTS_FOR_XLA = 15_000_000
@@ -237,7 +238,7 @@ class _EpochBar(keras.callbacks.Callback):
 
     def __init__(self, num_epochs, description):
         super().__init__()
-        self._epochs = iter(progress.track(range(num_epochs), description))
+        self._epochs = iter(tqdm(range(num_epochs), description, leave=False))
 
     def on_epoch_begin(self, epoch, logs=None):
         next(self._epochs)

@@ -4,7 +4,7 @@ import dataclasses
 
 import keras
 
-from leakage import features, models, published, treatments
+from leakage import features, networks, published, treatments
 from leakage.training import fitting, store
 
 S1 = published.TRAINING["S1"]
@@ -106,7 +106,7 @@ def train_heads(split, bank, class_names, seeds, settings, variant=""):
             return history, fitting.predict_scores(head, test)
 
         def build():
-            return models.build_paper_head(test.shape[1:], len(class_names), seed, scaled_on)
+            return networks.build_paper_head(test.shape[1:], len(class_names), seed, scaled_on)
 
         return store.load_or_train(content, build, train, seed=seed, keep_model=keep_model)
 
@@ -125,9 +125,9 @@ def train_protocol(split, backbone, protocol, class_names, seeds, settings, vari
     Parameters
     ----------
     split : DataFrame
-        As `leakage.splits.draw_split` returns it.
-    backbone : leakage.models.Backbone
-    protocol : leakage.protocols.Protocol
+        As `leakage.data.splits.draw_split` returns it.
+    backbone : leakage.networks.Backbone
+    protocol : leakage.published.Protocol
         Decides the augmentation, the number of its views (unless `settings` has one) and whether
         images are shuffled.
     class_names : sequence of str

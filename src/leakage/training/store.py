@@ -1,16 +1,14 @@
 """Keep what was trained, by the content that determines it, so that no run is done twice.
 
 A run that was interrupted goes on with the seed it was at, and notebooks that train the same
-thing share it. `LEAKAGE_FORCE=1` (which `./run_all.sh --force` sets) trains anew.
+thing share it. They lie in `paths.get_kept_dir()`; a new folder there trains anew.
 """
 
-import functools
 import gc
 import hashlib
 import importlib.metadata
 import json
 import os
-import pathlib
 import time
 import zipfile
 
@@ -18,11 +16,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from leakage import augment, features, models, paths, record
+from leakage import features, paths
 from leakage.training import fitting
+from leakcard import files
 
-# A part of the cap of the feature bank: heads are large, and quicker to train than features.
-CACHE_SHARE = 0.25
+# Part of every key: raise it when the way in which networks are built, fed or fitted changes.
+STORE_VERSION = 1
+# Less than the feature bank may hold: heads are large, and quicker to train than features.
+LIMIT_GB = 5.0
 
 
 def load_or_train(content, build_model, train, *, seed, keep_model=True):
@@ -50,12 +51,13 @@ def load_or_train(content, build_model, train, *, seed, keep_model=True):
         "keep_model": keep_model,
         # another number adds the same numbers up in another order
         "threads": os.environ.get("TF_NUM_INTRAOP_THREADS"),
-        "code": _hash_code(),
+        "version": STORE_VERSION,
+        "float": keras.config.floatx(),
         "libraries": [importlib.metadata.version(name) for name in ("keras", "tensorflow")],
     }
     digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:24]
-    path = paths.get_cache_dir() / "runs" / digest / "run.npz"
-    if path.is_file() and os.environ.get("LEAKAGE_FORCE") != "1":
+    path = paths.get_kept_dir() / digest / "run.npz"
+    if path.is_file():
         stored = _read(path, seed, build_model if keep_model else None)
         if stored is not None:
             return stored
@@ -105,10 +107,9 @@ def _write(path, run):
         for number, values in enumerate(run.model.get_weights()):
             arrays[f"weights_{number}"] = values
     path.parent.mkdir(parents=True, exist_ok=True)
-    limit_gb = CACHE_SHARE * features.get_limit_gb()
     with features.get_lock(path.parent):  # another process that makes room leaves it alone
-        features.limit_size(path.parent.parent, keep=path.parent, limit_gb=limit_gb)
-        with record.open_atomic(path, "wb") as stream:
+        features.limit_size(path.parent.parent, keep=path.parent, limit_gb=LIMIT_GB)
+        with files.open_atomic(path, "wb") as stream:
             np.savez(stream, **arrays)
 
 
@@ -126,14 +127,3 @@ def _read(path, seed, build_model):
     except (OSError, KeyError, ValueError, zipfile.BadZipFile):
         return None
     return fitting.Run(seed, history, scores, model, seconds)
-
-
-@functools.cache
-def _hash_code():
-    """A change in how models are built, fed or fitted makes every stored run another one."""
-    digest = hashlib.sha256()
-    packages = (pathlib.Path(__file__).parent, pathlib.Path(models.__file__).parent)
-    files = [file for package in packages for file in sorted(package.glob("*.py"))]
-    for file in [*files, pathlib.Path(augment.__file__)]:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:16] + keras.config.floatx()

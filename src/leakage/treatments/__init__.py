@@ -30,12 +30,14 @@ from leakage.treatments._tables import (
     write_treated_images,
 )
 from leakage.treatments.counterfactual import BORDER_SHARE, BOX_SHARE, THUMBNAIL_PX, make_box
+from leakage.treatments.marks import MARKS, mark_images
 from leakage.treatments.symbols import find_bright, find_symbols
 
 __all__ = [
     "BORDER_SHARE",
     "BOX_SHARE",
     "FILL_VALUE",
+    "MARKS",
     "THUMBNAIL_PX",
     "TREATMENTS",
     "Fitted",
@@ -53,6 +55,7 @@ __all__ = [
     "load_treated_images",
     "load_treated_pair",
     "make_box",
+    "mark_images",
     "needs_mask",
     "report_changes",
     "split_name",

@@ -3,9 +3,9 @@
 import cv2
 import numpy as np
 
-from leakage import images
 from leakage.treatments import _names, crop
 from leakage.treatments._common import MAX_VALUE, check_image, check_mask
+from leakcard import images
 
 # Symbols are looked for at this size of the longer side; larger images are shrunk first.
 WORKING_PX = 512

@@ -1,6 +1,7 @@
 """Treatments that learn from the training images, and from no others."""
 
-from leakage import progress
+from tqdm import tqdm
+
 from leakage.treatments import _apply, _names, _tables
 
 
@@ -45,7 +46,7 @@ def fit_treatment(name, table, donors=None):
             pictures = (
                 _apply.load_whole(row, earlier, before)[0] for row in rows.to_dict("records")
             )
-            pictures = progress.track(pictures, f"fit {step.name}", total=len(rows))
+            pictures = tqdm(pictures, f"fit {step.name}", total=len(rows), leave=False)
             states[step.name] = step.fit(pictures, rows)
     return _names.make_fitted(name, states, sorted(set(table["sha256"])))
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
-from leakage import images, progress
 from leakage.treatments import _apply, _names, symbols
+from leakcard import images
 
 # A change of half a gray value is rounding.
 MIN_CHANGE = 0.5
@@ -25,7 +26,7 @@ def load_treated_images(table, size_px, name):
     ndarray of shape (n_images, size_px, size_px, 3), dtype=float32, in [0, 255]
     """
     check_masks(table, name)
-    rows = progress.track(table.to_dict("records"), f"load images, {_names.get_name(name)}")
+    rows = tqdm(table.to_dict("records"), f"load images, {_names.get_name(name)}", leave=False)
     return np.stack([_apply.load_treated_image(row, size_px, name) for row in rows])
 
 
@@ -48,7 +49,7 @@ def report_changes(table, treatment):
         `share_symbols_changed` (NaN without a true mask of symbols) and `note`.
     """
     check_masks(table, treatment)
-    rows = progress.track(table.to_dict("records"), f"compare, {_names.get_name(treatment)}")
+    rows = tqdm(table.to_dict("records"), f"compare, {_names.get_name(treatment)}", leave=False)
     return pd.DataFrame([_compare(row, treatment) for row in rows])
 
 
@@ -75,7 +76,7 @@ def write_treated_images(table, folder, size_px, treatment):
     """
     check_masks(table, treatment)
     written = []
-    for row in progress.track(table.to_dict("records"), f"write {_names.get_name(treatment)}"):
+    for row in tqdm(table.to_dict("records"), f"write {_names.get_name(treatment)}", leave=False):
         has_mask = isinstance(row.get("mask_path"), str)
         image, mask = _apply.load_treated_pair(row, size_px, treatment, has_mask)
         path = images.write_by_content(folder, np.rint(image).astype(np.uint8))

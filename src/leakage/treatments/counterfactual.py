@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from leakage import images
 from leakage.treatments._common import FILL_VALUE, Treatment
+from leakcard import images
 
 # Side of the centre box, as a share of the image's: the lungs of a frontal chest X-ray lie in it.
 BOX_SHARE = 0.7

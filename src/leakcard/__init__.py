@@ -1,0 +1,192 @@
+"""The report card: which leaks does a split have, what is each worth, what can only be asked?
+
+A check is one file in `checks/` with one function that returns a list of `Row`, and one line in
+`CHECKS`. Its arguments say what it needs, by the names that `audit` lists.
+"""
+
+import inspect
+
+from leakcard import facts, rows, training_record
+from leakcard import table as image_table
+from leakcard.card import ReportCard, compare_cards, describe_table, read_card
+from leakcard.checks import (
+    ages,
+    dates,
+    duplicates,
+    groups,
+    preprocessing,
+    properties,
+    selection,
+    shortcuts,
+    test_set,
+)
+from leakcard.copies import links
+from leakcard.looks import Looks, measure_looks
+from leakcard.model_info import format_model_info
+from leakcard.reading import read_images
+from leakcard.rows import CODES, STATUSES, Row
+from leakcard.stored import read_cards, write_cards
+from leakcard.table import COLUMNS, PATTERNS, complete_table, infer_patients, join_units
+from leakcard.training_record import make_record, read_record
+
+CHECKS = {
+    "test_set": test_set.check_test_set,
+    "preprocessing": preprocessing.check_preprocessing,
+    "selection": selection.check_selection,
+    "duplicates": duplicates.check_duplicates,
+    "dates": dates.check_dates,
+    "groups": groups.check_groups,
+    "properties": properties.check_properties,
+    "ages": ages.check_ages,
+    "shortcuts": shortcuts.check_shortcuts,
+}
+
+__all__ = [
+    "CHECKS",
+    "CODES",
+    "COLUMNS",
+    "PATTERNS",
+    "STATUSES",
+    "Looks",
+    "ReportCard",
+    "Row",
+    "audit",
+    "compare_cards",
+    "complete_table",
+    "format_model_info",
+    "infer_patients",
+    "join_units",
+    "make_record",
+    "measure_looks",
+    "read_card",
+    "read_cards",
+    "read_images",
+    "read_record",
+    "write_cards",
+]
+
+
+def audit(
+    table,
+    *,
+    record=None,
+    group=None,
+    pattern=None,
+    pairs=None,
+    looks=None,
+    num_permutations=999,
+    seed=0,
+    checks=CHECKS,
+):
+    """Look for every kind of leak in a split, and say what cannot be told from it.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Any with `path` (or `image_id`), `label`, `split`; rows
+        may be repeated. Those of `COLUMNS` that are there are used.
+    record : dict, optional
+        Of the training run, see `training_record`.
+    group : str, optional
+        A further column whose groups must not be in two splits (a device, a video).
+    pattern : str, optional
+        A name of `PATTERNS` or a regular expression that finds the patient in file names.
+    pairs : DataFrame, optional
+        Confirmed duplicates as from `search.find_duplicates`, for example of the whole pool
+        that several splits are drawn from; pairs of other images are ignored. Searched for by
+        default.
+    looks : Looks, optional
+        As from `measure_looks`, of these images and any others. Measured by default.
+    num_permutations : int
+        For every p-value; with 999 the smallest is 0.001, which survives correction for the 16
+        tests of a card.
+    seed : int
+        Decides permutations, folds and bootstraps.
+    checks : dict of str to callable
+        What is looked for, `CHECKS` by default. A check takes, by name, any of `table` (with all
+        columns), `images` (repeated rows once), `units` (independent units of `images`: patients,
+        joined where they share a picture), `knows_patient`, `pairs`, `links` (rows that show the
+        same picture), `looks` (None if no image could be read), `record`, `group`, `inferred`
+        (how patients were, in words), `num_permutations` and `seed`.
+
+    Returns
+    -------
+    ReportCard
+
+    Raises
+    ------
+    ValueError
+        If the table has no rows or no images, its splits have unknown names, or an option does
+        not fit it.
+    """
+    if len(table) == 0:
+        raise ValueError(
+            "There is nothing to audit. Expected a table with a row an image. Received: no rows"
+        )
+    if record is not None:
+        record = training_record.check_record(record)
+    table = image_table.complete_table(table, pattern, group)
+    inferred = ", ".join(map(str, table.attrs.get("patient_id_inferred", [])))
+    table, unreadable, readable = _describe(table)
+    unique = table.drop_duplicates("image_id").reset_index(drop=True)
+    if pairs is None and readable:
+        from leakcard.copies import search
+
+        pairs = search.find_duplicates(unique[unique["sha256"].notna()])
+    if looks is None and readable:
+        looks = measure_looks(unique)
+    same = links.list_links(table, pairs)
+    measured = {
+        "table": table,
+        "images": image_table.add_properties(unique),
+        "units": image_table.join_units(unique, pairs),
+        "knows_patient": table["patient_id"] != table["image_id"],
+        "pairs": pairs,
+        "links": same,
+        "looks": looks,
+        "record": record,
+        "group": group,
+        "inferred": inferred,
+        "num_permutations": num_permutations,
+        "seed": seed,
+    }
+    found = [row for check in checks.values() for row in _call(check, measured)]
+    order = list(CODES)
+    found = sorted(rows.settle_rows(found), key=lambda row: order.index(row.code))
+    return ReportCard(found, describe_table(table, unreadable), table, same)
+
+
+def _call(check, measured):
+    wanted = inspect.signature(check).parameters
+    return check(**{name: measured[name] for name in wanted})
+
+
+def _describe(table):
+    """Fill in the facts of the files where they are missing; leave unreadable ones out.
+
+    Where no file at all can be read the table is audited without them.
+
+    Returns
+    -------
+    table : DataFrame
+        Without attributes: pandas copies a long list of unreadable files at every step.
+    unreadable : list of dict
+    has_files : bool
+    """
+    unreadable = list(table.attrs.get("unreadable", []))
+    table.attrs = {}
+    wanted = table[table["sha256"].isna() & table["path"].notna()].drop_duplicates("image_id")
+    has_files = bool((table["sha256"].notna() & table["path"].notna()).any())
+    if wanted.empty:
+        return table, unreadable, has_files
+    described = facts.describe_files(wanted)
+    bad, described.attrs = described.attrs["unreadable"], {}
+    known = described.set_index("image_id")
+    for name in ("width_px", "height_px", "file_format", "num_bytes", "sha256"):
+        found = table["image_id"].map(known[name])
+        table[name] = table[name].astype(found.dtype).where(table[name].notna(), found)
+    has_files = has_files or len(described) > 0
+    if has_files:
+        names = {item["image_id"] for item in bad}
+        table = table[~table["image_id"].isin(names)].reset_index(drop=True)
+    return table, unreadable + bad, has_files

@@ -1,0 +1,154 @@
+"""Does a property follow the label? One row for a property with names, one for a number."""
+
+import numpy as np
+import pandas as pd
+
+from leakcard import rows as card_rows
+from leakcard import stats
+from leakcard.rows import Row
+
+# With fewer patients of a class, or values known for fewer, no association is worth a p-value.
+MIN_PATIENTS = 5
+MAX_VALUES = 20
+ACTIONS = {
+    "L3.3": "Take all classes from one population, or match and report within its groups.",
+    "L2": "Make files and pictures alike before training, and test on others.",
+}
+
+
+def compare_names(images, units, name, code, title, num_permutations, seed):
+    """Test whether a property follows the label, by bias-corrected Cramer's V.
+
+    Parameters
+    ----------
+    images : DataFrame
+        One row an image, with `label` and the property.
+    units : ndarray of shape (n_images,)
+        Independent units, such as patients.
+    name, code, title : str
+        The column, and what the row says of it.
+    num_permutations, seed : int
+
+    Returns
+    -------
+    Row
+    """
+    row = {"code": code, "check": name, "title": title}
+    is_labelled = images["label"].notna()
+    labelled, units = images[is_labelled], units[is_labelled]
+    values = labelled[name]
+    if values.isna().all():
+        return ask(row, name, "is not known for any image")
+    if labelled["label"].nunique() < 2:
+        return ask(row, name, "cannot follow a label where there is one class only")
+    known = values.notna().to_numpy()
+    tested = keep_testable(labelled["label"], units, known)
+    only_missing = not (tested & known).any() or (
+        labelled.loc[tested & known, "label"].nunique() < 2
+    )
+    if only_missing:  # known for one class only: whether it is known follows the label
+        chosen = keep_testable(labelled["label"], units, np.ones(len(labelled), dtype=bool))
+        values = pd.Series(np.where(known, "known", "missing"), index=labelled.index)
+    else:
+        chosen = tested & known
+    codes = pd.factorize(labelled.loc[chosen, "label"], sort=True)[0]
+    if len(set(codes)) < 2:
+        return ask(row, name, f"is known for too few patients (under {MIN_PATIENTS} of a class)")
+    effect, p_value = stats.measure_association(
+        codes, _pool_rare(values[chosen]), units[chosen], num_permutations, seed
+    )
+    status = card_rows.judge_effect(effect)
+    shares = _describe_shares(labelled.loc[chosen, "label"], values[chosen])
+    figure = f"V = {effect:.2f}, {shares}"
+    missing = f" Not known for {1 - known.mean():.0%} of the images." if not known.all() else ""
+    if only_missing:
+        status = "warn" if status == "fail" else status
+        missing = " It is known for one class and not for another, so that it cannot be compared."
+    reason = "It follows the label: " if status != "pass" else "It does not follow the label."
+    if status != "pass":
+        reason += "a classifier that sees it, or what goes with it, needs no disease."
+    action = "" if status == "pass" else ACTIONS[code]
+    p_value = p_value if len(set(values[chosen])) > 1 else None
+    return Row(
+        **row,
+        status=status,
+        figure=figure,
+        value=effect,
+        effect=effect,
+        p_value=p_value,
+        reason=reason + missing,
+        action=action,
+    )
+
+
+def ask(row, name, why):
+    """Make the row of what cannot be tested."""
+    text = name.replace("_", " ")
+    return Row(
+        **row,
+        status="not testable",
+        reason=f"The {text} {why}.",
+        question=f"Does the {text} differ between the classes?",
+    )
+
+
+def keep_testable(labels, units, known):
+    """Mark the rows of labels that have enough patients among the known rows."""
+    counts = pd.Series(units[known]).groupby(labels[known].to_numpy()).nunique()
+    return labels.isin(counts[counts >= MIN_PATIENTS].index).to_numpy()
+
+
+def _pool_rare(values):
+    common = values.value_counts().index[: MAX_VALUES - 1]
+    return values.where(values.isin(common), "other")
+
+
+def _describe_shares(labels, values):
+    """Name the most frequent value of each label and its share: `covid 98 % PNG, ...`."""
+    texts = []
+    for label, of_label in values.groupby(labels.astype(str)):
+        counts = of_label.value_counts(normalize=True).sort_index().sort_values(kind="stable")
+        texts.append(f"{label} {counts.iloc[-1]:.0%} {counts.index[-1]}")
+    return ", ".join(texts)
+
+
+def compare_numbers(images, units, name, row, describe, num_permutations, seed):
+    """Test whether a number follows the label, by its ranks.
+
+    Parameters
+    ----------
+    images, units, num_permutations, seed
+        As `compare_names`.
+    name : str
+        A column of numbers.
+    row : dict
+        `code`, `check` and `title`.
+    describe : callable
+        Takes images, medians by label and effect; returns the figure as text.
+
+    Returns
+    -------
+    Row or None
+        None if the number is not known for two classes.
+    """
+    labelled = images["label"].notna() & images[name].notna()
+    images, units = images[labelled], units[labelled]
+    chosen = keep_testable(images["label"], units, np.ones(len(images), dtype=bool))
+    images, units = images[chosen], units[chosen]
+    if images["label"].nunique() < 2:
+        return None
+    codes = pd.factorize(images["label"], sort=True)[0]
+    effect, p_value = stats.measure_rank_gap(codes, images[name], units, num_permutations, seed)
+    status = card_rows.judge_effect(effect)
+    medians = images.groupby("label")[name].median()
+    reason = "It follows the label." if status != "pass" else "It does not follow the label."
+    return Row(
+        **row,
+        status=status,
+        effect=effect,
+        p_value=p_value,
+        reason=reason,
+        value=float(medians.max() - medians.min()),
+        figure=describe(images, medians, effect),
+        action="" if status == "pass" else ACTIONS["L3.3"],
+    )

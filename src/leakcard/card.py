@@ -1,0 +1,210 @@
+"""The report card of one split: rows, and the forms in which it is read."""
+
+import html
+import json
+from collections import Counter
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import pandas as pd
+
+from leakcard import files, page
+from leakcard.model_info import format_model_info
+from leakcard.rows import CODES, STATUSES, Row, describe_row
+
+MARKS = {"fail": "✗ fail", "warn": "! warn", "not testable": "? not testable", "pass": "✓ pass"}
+MAX_UNREADABLE = 200
+
+
+@dataclass(repr=False)
+class ReportCard:
+    """What an audit found.
+
+    Attributes
+    ----------
+    rows : list of Row
+        In the order of `CODES`.
+    about : dict
+        From `describe_table`: numbers of images, splits, classes, and what could not be read.
+    table : DataFrame or None
+        The images that were audited; None for a card read from a file.
+    links : DataFrame or None
+        Which images are the same picture; None for a card read from a file.
+    """
+
+    rows: list[Row]
+    about: dict
+    table: pd.DataFrame | None = None
+    links: pd.DataFrame | None = None
+
+    @property
+    def counts(self):
+        """How many rows have each status, worst first."""
+        found = Counter(row.status for row in self.rows)
+        return {status: found[status] for status in STATUSES}
+
+    @property
+    def has_leak(self):
+        """Whether any row fails."""
+        return any(row.status == "fail" for row in self.rows)
+
+    @property
+    def questions(self):
+        """What only the author can answer, each once, by code."""
+        return list(dict.fromkeys((row.code, row.question) for row in self.rows if row.question))
+
+    def get_row(self, check):
+        """Return the row of a check by its name, such as "border_classifier"."""
+        for row in self.rows:
+            if row.check == check:
+                return row
+        raise ValueError(
+            f"The card has no such row. Expected one of "
+            f"{', '.join(row.check for row in self.rows)}. Received: {check!r}"
+        )
+
+    def to_frame(self):
+        """Return one row a check, with the attributes of `Row` as columns."""
+        names = [field.name for field in fields(Row)]
+        return pd.DataFrame([describe_row(row) for row in self.rows], columns=names)
+
+    def to_json(self):
+        """Return the content of `report_card.json`; it has no path of this machine."""
+        content = {"about": self.about, "rows": [describe_row(row) for row in self.rows]}
+        return content | {"counts": self.counts}
+
+    def to_markdown(self):
+        """Return the card as Markdown."""
+        lines = ["# Leakage report card", "", self.describe(), ""]
+        lines += [
+            "| leak | checked | status | found | why | what to do |",
+            "|---|---|---|---|---|---|",
+        ]
+        for row in self.rows:
+            cells = [row.code, row.title, MARKS[row.status], row.figure, row.reason]
+            cells.append(row.action or row.question)
+            lines.append("| " + " | ".join(_escape_cell(cell) for cell in cells) + " |")
+        for row in self.rows:
+            if row.images:
+                shown = ", ".join(f"`{name}`" for name in row.images)
+                more = row.num_images - len(row.images)
+                lines += ["", f"**{row.code} {row.title}**: {row.num_images} images. {shown}"]
+                lines[-1] += f" and {more} more" if more else ""
+        if self.questions:
+            lines += ["", "## Questions to the author", ""]
+            lines += [f"- {code} ({CODES[code]}): {text}" for code, text in self.questions]
+        if self.about["unreadable"]:
+            lines += ["", "## Left out: could not be read", ""]
+            lines += [f"- `{one['image_id']}`" for one in self.about["unreadable"]]
+        return "\n".join(lines) + "\n"
+
+    def describe(self):
+        """Say in a sentence or two what was audited and what came out."""
+        about = self.about
+        parts = ", ".join(f"{name} {count}" for name, count in about["splits"].items())
+        text = f"{about['num_rows']} rows, {about['num_images']} images ({parts or 'no splits'}); "
+        text += f"classes: {', '.join(about['labels']) or 'not given'}. "
+        if about["num_unreadable"]:
+            text += f"{about['num_unreadable']} images could not be read. "
+        found = ", ".join(f"{count} {status}" for status, count in self.counts.items() if count)
+        text += f"Result: {found}."
+        if about["is_phantom"]:
+            text += " Made from phantoms drawn by this project, not from patients."
+        return text
+
+    def write(self, folder, with_pictures=True):
+        """Write `report_card.{json,md,html}` and `model_info.md`, each atomically.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Made if it is not there.
+        with_pictures : bool
+            Whether the HTML page shows the pairs of images concerned, within itself. Leave
+            them out where pictures of patients must not be kept or published.
+
+        Returns
+        -------
+        Path
+            The folder.
+        """
+        folder = Path(folder)
+        files.write_json(folder / "report_card.json", self.to_json())
+        files.write_text(folder / "report_card.md", self.to_markdown())
+        files.write_text(folder / "report_card.html", page.format_page(self, with_pictures))
+        files.write_text(folder / "model_info.md", format_model_info(self))
+        return folder
+
+    def __repr__(self):
+        return f"<ReportCard: {self.describe()}>"
+
+    def _repr_html_(self):
+        """Show the table in a notebook, without any picture."""
+        return f"<p>{html.escape(self.describe())}</p>{page.format_table(self.rows)}"
+
+
+def _escape_cell(text):
+    return str(text).replace("|", "\\|").replace("\n", " ")
+
+
+def describe_table(table, unreadable):
+    """Say what a table holds, and what could not be read, without paths of this machine."""
+    sources = table["source"].dropna().astype(str)
+    return {
+        "num_rows": len(table),
+        "num_images": int(table["image_id"].nunique()),
+        "splits": {str(k): int(v) for k, v in table["split"].value_counts().sort_index().items()},
+        "labels": sorted(set(table["label"].dropna().astype(str))),
+        "num_unreadable": len(unreadable),
+        "unreadable": [
+            {"image_id": str(one["image_id"]), "reason": hide_path(one)}
+            for one in unreadable[:MAX_UNREADABLE]
+        ],
+        "is_phantom": bool(len(sources)) and bool(sources.str.startswith("phantom").all()),
+    }
+
+
+def hide_path(item):
+    """Return the reason why a file could not be read, without where it lies."""
+    return str(item["reason"]).replace(str(item["path"]), str(item["image_id"]))
+
+
+def read_card(path):
+    """Read a card from the `report_card.json` that `ReportCard.write` left.
+
+    Raises
+    ------
+    ValueError
+        If the file is no report card.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        rows = [Row(**{**one, "images": tuple(one["images"])}) for one in content["rows"]]
+        return ReportCard(rows, content["about"])
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"The file is no report card. Expected a report_card.json. Received: {path} ({error!r})"
+        ) from error
+
+
+def compare_cards(cards):
+    """Put several cards beside each other.
+
+    Parameters
+    ----------
+    cards : dict of str to ReportCard
+        By the name of what was audited.
+
+    Returns
+    -------
+    DataFrame
+        One row a check (`code`, `title`), one column a card, its status in it; empty where a
+        card has no such row.
+    """
+    columns = {
+        name: pd.Series({(row.code, row.title): row.status for row in card.rows}, dtype=object)
+        for name, card in cards.items()
+    }
+    grid = pd.DataFrame(columns).fillna("")
+    grid.index.names = ["code", "title"]
+    return grid.sort_index(level="code", sort_remaining=False)

@@ -1,0 +1,57 @@
+"""L3.3: does age follow the label, and are there stray children or adults?"""
+
+from leakcard import association
+from leakcard import rows as card_rows
+from leakcard.rows import Row
+
+# A minority this small can be neither learned nor measured: it is an oversight, not a mixture.
+STRAY_SHARE = 0.15
+
+
+def check_ages(images, units, num_permutations, seed):
+    """L3.3: the gap between the median ages of the classes, and stray children or adults."""
+    row = {"code": "L3.3", "check": "age_gap", "title": "Label and age"}
+
+    def describe(images, medians, effect):
+        ages = ", ".join(f"{label} {age:.0f}" for label, age in medians.items())
+        return f"median age in years: {ages}; effect {effect:.2f}"
+
+    gap = association.compare_numbers(
+        images, units, "age_years", row, describe, num_permutations, seed
+    )
+    return [
+        gap or association.ask(row, "age", "is not known for two classes"),
+        _check_minority(images),
+    ]
+
+
+def _check_minority(images):
+    row = {"code": "L3.3", "check": "under_18", "title": "A small minority of children or adults"}
+    groups = images["age_group"].dropna()
+    if groups.empty:
+        return association.ask(row, "age", "is not known")
+    labels = images.loc[groups.index, "label"].fillna("no label").astype(str)
+    shares = (groups == "child").groupby(labels).agg(["mean", "size"])
+    figure = "under 18 years: " + ", ".join(
+        f"{label} {share:.1%} of {size:.0f}" for label, share, size in shares.itertuples()
+    )
+    total = float((groups == "child").mean())
+    result = {**row, "figure": figure, "value": total}
+    # The share within the class, or within all images where it is small there too.
+    own = labels.map(shares["mean"])
+    if 0 < min(total, 1 - total) < STRAY_SHARE and not set(shares["mean"]) <= {0.0, 1.0}:
+        own[:] = total
+    stray = (groups == "child") & (own < STRAY_SHARE)
+    stray |= (groups == "adult") & (own > 1 - STRAY_SHARE)
+    if stray.any():
+        few = " and ".join(sorted(set(groups[stray])))
+        concerned = images.loc[stray.index[stray], "image_id"]
+        return Row(
+            **result,
+            **card_rows.name_images(concerned),
+            status="warn",
+            reason=f"Too few {few} patients to learn from or to test on.",
+            action="Leave them out, or report them apart.",
+            question="For patients of which age is the claim?",
+        )
+    return Row(**result, status="pass", reason="No small minority of children or adults.")

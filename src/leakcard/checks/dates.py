@@ -1,0 +1,65 @@
+"""L3.1: is the test set later than training, and do dates follow the label?"""
+
+import numpy as np
+import pandas as pd
+
+from leakcard import association
+from leakcard.rows import Row
+
+
+def check_dates(table, images, units, num_permutations, seed):
+    """L3.1: is the test set later than training, and do dates follow the label?"""
+    row = {"code": "L3.1", "check": "date_gap", "title": "Label and date"}
+
+    def describe(images, medians, effect):
+        start = pd.Timestamp("2000-01-01")
+        dates = {label: start + pd.Timedelta(days=float(days)) for label, days in medians.items()}
+        texts = ", ".join(f"{label} {date:%Y-%m}" for label, date in dates.items())
+        return f"median date: {texts}; effect {effect:.2f}"
+
+    gap = association.compare_numbers(
+        images, units, "date_days", row, describe, num_permutations, seed
+    )
+    return [
+        _check_order(table, images),
+        gap or association.ask(row, "date", "is not known for two classes"),
+    ]
+
+
+def _check_order(table, images):
+    row = {"code": "L3.1", "check": "temporal_order", "title": "Test and training set in time"}
+    question = (
+        "Is the claim about patients of a later time? Is every test image from after training?"
+    )
+    days = pd.Series(images["date_days"].to_numpy(), index=images["image_id"])
+    days = days.reindex(table["image_id"]).to_numpy()
+    dated = ~np.isnan(days)
+    train, test = (days[dated & (table["split"] == name).to_numpy()] for name in ("train", "test"))
+    if min(len(train), len(test)) < association.MIN_PATIENTS:
+        return Row(
+            **row,
+            status="not testable",
+            question=question,
+            reason="There are no dates in training and test set.",
+        )
+    share = float((test < np.median(train)).mean())
+    figure = (
+        f"{share:.0%} of {len(test)} dated test images are from before the median training image, "
+        f"{(test >= train.max()).mean():.0%} from after all of them"
+    )
+    if share > 0.9:
+        return Row(
+            **row,
+            status="warn",
+            figure=figure,
+            value=share,
+            question=question,
+            reason="The model is trained on the future of its test set.",
+            action="Test on images from after the training images.",
+        )
+    reason = (
+        "The test set is later."
+        if test.min() >= train.max()
+        else ("Training and test set are of one time: the score does not say how the model ages.")
+    )
+    return Row(**row, status="pass", figure=figure, value=share, reason=reason, question=question)

@@ -1,0 +1,162 @@
+"""L3.2: are the images of one patient (or any group) kept together?"""
+
+import pandas as pd
+
+from leakcard import intervals
+from leakcard import rows as card_rows
+from leakcard import table as image_table
+from leakcard.rows import Row
+
+TOLD_BY = "patient_id"
+
+
+def check_groups(table, knows_patient, group, inferred):
+    """L3.2: patients, and a further group column, across splits and across classes."""
+    told_by = f"{TOLD_BY}, inferred: {inferred}" if inferred else TOLD_BY
+    known = knows_patient
+    rows = _check_one(table, table["patient_id"].where(known), "patient", "patients", told_by)
+    if group:
+        rows += _check_one(table, table[group], group, f"groups of {group!r}", f"column {group}")
+    return rows
+
+
+def suggest_pattern(table):
+    """Name the pattern of `PATTERNS` that most file names follow, or None."""
+    shares = {}
+    for name in image_table.PATTERNS:
+        try:
+            inferred = image_table.infer_patients(table.assign(patient_id=None), name)
+        except ValueError:
+            continue
+        shares[name] = inferred["patient_id"].notna().mean()
+    best = max(shares, key=shares.get, default=None)
+    return best if best and shares[best] > 0.5 else None
+
+
+def _check_one(table, groups, name, plural, told_by):
+    across_splits = {
+        "code": "L3.2",
+        "check": f"{name}_across_splits",
+        "title": f"{plural.capitalize()} across splits",
+    }
+    across_labels = {
+        "code": "L3.2",
+        "check": f"{name}_across_labels",
+        "title": f"{plural.capitalize()} across labels",
+    }
+    known = groups.notna()
+    if not known.any():
+        hint = suggest_pattern(table) if name == "patient" else None
+        reason = f"No column says which images belong together ({plural})."
+        if hint:
+            reason += f" The file names look like the pattern {hint!r}: try --pattern {hint}."
+        question = "Were all images of a patient put into one split?"
+        return [
+            Row(**row, status="not testable", reason=reason, question=question)
+            for row in (across_splits, across_labels)
+        ]
+    table, groups = table[known], groups[known].astype(str)
+    note = f"by {told_by}"
+    if not known.all():
+        note += f"; known for {known.mean():.0%} of the images only"
+    rows = [_compare_splits(table, groups, across_splits, plural, note)]
+    if table["label"].notna().any():
+        rows.append(_compare_labels(table, groups, across_labels, plural, note))
+    else:
+        rows.append(
+            Row(
+                **across_labels,
+                status="not testable",
+                reason="There are no labels.",
+                question="What are the labels?",
+            )
+        )
+    return rows if known.all() else [_hold_back(row, known) for row in rows]
+
+
+def _hold_back(row, known):
+    """What is not known for all images never passes."""
+    if row.status != "pass":
+        return row
+    return Row(
+        code=row.code,
+        check=row.check,
+        title=row.title,
+        status="not testable",
+        figure=row.figure,
+        value=row.value,
+        reason=f"None is shared where they are known, but {1 - known.mean():.0%} are not known.",
+        question="Whose are the images without a patient?",
+    )
+
+
+def _compare_splits(table, groups, row, plural, note):
+    splits = table["split"]
+    if splits.nunique() < 2:
+        return Row(
+            **row,
+            status="not testable",
+            reason="There are not two splits to compare.",
+            figure=f"{groups.nunique()} {plural} ({note})",
+            question="Were all images of a patient put into one split?",
+        )
+    members = {name: set(groups[splits == name]) for name in image_table.SPLITS}
+    elsewhere = members["train"] | members["val"]
+    is_test = splits == "test"
+    shared = is_test & groups.isin(elsewhere)
+    inner = members["train"] & members["val"]
+    num_test, num_shared = int(is_test.sum()), int(shared.sum())
+    if num_shared:
+        lower, upper = intervals.wilson_interval(num_shared, num_test)
+        share = num_shared / num_test
+        return Row(
+            **row,
+            **card_rows.name_images(table.loc[shared, "image_id"]),
+            status="fail",
+            figure=f"{num_shared} of {num_test} test images ({share:.1%}; {lower:.1%} to "
+            f"{upper:.1%}) are of {groups[shared].nunique()} {plural} who are in training or "
+            f"validation too ({note})",
+            value=share,
+            lower=lower,
+            upper=upper,
+            reason="A network recognises a patient whom it has seen; new ones it has not.",
+            action="Split by patient: all images of one go to one split.",
+        )
+    if inner:
+        concerned = table.loc[groups.isin(inner) & (splits != "test"), "image_id"]
+        return Row(
+            **row,
+            **card_rows.name_images(concerned),
+            status="warn",
+            figure=f"{len(inner)} {plural} are in training and validation ({note})",
+            value=len(inner),
+            reason="Validation then rewards memory of patients.",
+            action="Split by patient: all images of one go to one split.",
+        )
+    return Row(
+        **row,
+        status="pass",
+        value=0.0,
+        reason="None is shared.",
+        figure=f"0 of {num_test} test images; {groups.nunique()} {plural} ({note})",
+    )
+
+
+def _compare_labels(table, groups, row, plural, note):
+    unique = pd.DataFrame({"group": groups, "label": table["label"], "id": table["image_id"]})
+    unique = unique.dropna(subset=["label"])
+    num_labels = unique.groupby("group")["label"].nunique()
+    both = set(num_labels[num_labels > 1].index)
+    figure = f"{len(both)} of {len(num_labels)} {plural} have images of two or more labels ({note})"
+    if not both:
+        return Row(**row, status="pass", figure=figure, value=0, reason="None is shared.")
+    return Row(
+        **row,
+        **card_rows.name_images(unique.loc[unique["group"].isin(both), "id"]),
+        status="warn",
+        figure=figure,
+        value=len(both),
+        reason="Images of one patient are alike whatever their label: labels are not drawn "
+        "independently of patients.",
+        action="Keep such a patient in one split, and count patients, not images, in intervals.",
+    )

@@ -1,0 +1,210 @@
+"""L2 and L3.3: how far does a classifier come that never sees what should decide the label?
+
+Classifiers of the metadata and of the files never see a pixel; those of border, thumbnail and
+histogram see only what cannot show a disease, or hardly.
+"""
+
+import functools
+
+import numpy as np
+import pandas as pd
+
+from leakcard import classifier
+from leakcard import rows as card_rows
+from leakcard.rows import Row
+
+MAX_VALUES = 20
+METADATA = ("source", "sex", "view", "background")
+# The gain of balanced accuracy over chance (0 chance, 1 perfect): a tenth is of no use to anyone,
+# three tenths carry a published accuracy of 0.75 half of the way from chance.
+WARN_GAIN, FAIL_GAIN = 0.15, 0.3
+# A thumbnail and a histogram may show the disease itself (large opacities are white at any size):
+# on phantoms with plain lesions and no confound they reach a gain of 0.70 and 0.60 (840 images).
+# So only more than that is an alarm, and never a failure. Opacities also blur: quality reaches 0.20
+# there (420 images), so twice that is the alarm.
+LEGITIMATE_GAINS = {
+    "thumbnail_classifier": 0.75,
+    "histogram_classifier": 0.75,
+    "quality_classifier": 0.4,
+}
+TITLES = {
+    "metadata_classifier": "Label predicted from metadata alone",
+    "file_classifier": "Label predicted from file properties alone",
+    "border_classifier": "Label predicted from the border alone",
+    "thumbnail_classifier": "Label predicted from 16x16 pixels",
+    "histogram_classifier": "Label predicted from the brightness histogram",
+    "quality_classifier": "Label predicted from image quality",
+}
+ACTIONS = {
+    "metadata_classifier": "Match the classes on these columns, or draw them from one population.",
+    "file_classifier": "Bring all files to one type, size and shape in the same way.",
+    "border_classifier": "Crop or mask the border for all classes alike, and test again.",
+    "thumbnail_classifier": "Compare the network's score with this one; test on another source.",
+    "histogram_classifier": "Equalise brightness for all classes alike; test on another source.",
+    "quality_classifier": "Bring all images to one sharpness and grain; test on another source.",
+}
+SEEN = {
+    "thumbnail_classifier": "thumbnails",
+    "border_classifier": "borders",
+    "histogram_classifier": "histograms",
+    "quality_classifier": "qualities",
+}
+
+
+def check_shortcuts(images, units, looks, num_permutations, seed):
+    """L2 and L3.3: pixel-free classifiers, and those that see only what should not matter."""
+    test = functools.partial(
+        _check_features, images, units, num_permutations=num_permutations, seed=seed
+    )
+    everything = np.ones(len(images), dtype=bool)
+    known = images[[*METADATA, "age_years", "date_days"]].notna().any(axis=None)
+    rows = [
+        test("metadata_classifier", make_metadata(images), everything)
+        if known
+        else _skip("metadata_classifier", "No metadata of the images is known."),
+        test("file_classifier", *make_file_features(images)),
+    ]
+    for check, field in SEEN.items():
+        if looks is None:
+            rows.append(_skip(check, "The images could not be read."))
+            continue
+        features, found = looks.select(images["image_id"], field)
+        rows.append(test(check, features, found))
+    return rows
+
+
+def make_metadata(images):
+    """Turn what is known of the patients into numbers; that it is missing is known, too.
+
+    Returns
+    -------
+    ndarray of shape (n_images, n_features), dtype=float
+        One column a value of source, sex, view and background; age and date as numbers.
+    """
+    parts = []
+    for name in METADATA:
+        values = images[name].astype(object).where(images[name].notna(), "missing").astype(str)
+        parts.append(_encode(values))
+    for name in ("age_years", "date_days"):
+        numbers = images[name].astype("float64")
+        parts.append(numbers.fillna(numbers.median() if numbers.notna().any() else 0.0).to_numpy())
+        parts.append(numbers.isna().to_numpy(dtype=float))
+    return _stack(parts, len(images))
+
+
+def make_file_features(images):
+    """Turn what is known of the files into numbers.
+
+    Returns
+    -------
+    features : ndarray of shape (n_found, n_features), dtype=float
+        One column a file type; logarithms of width, height, aspect ratio and bytes.
+    found : ndarray of shape (n_images,), dtype=bool
+        Images of which all of it is known.
+    """
+    names = ["width_px", "height_px", "num_bytes"]
+    found = images[[*names, "file_format"]].notna().all(axis=1).to_numpy()
+    width, height, size = images.loc[found, names].astype("float64").to_numpy().T
+    logs = [np.log(np.maximum(part, 1)) for part in (width, height, width / height, size)]
+    parts = [_encode(images.loc[found, "file_format"].astype(str)), *logs]
+    return _stack(parts, int(found.sum())), found
+
+
+def _encode(values):
+    common = values.value_counts().index[:MAX_VALUES]
+    return np.array([(values == value).to_numpy(dtype=float) for value in sorted(common)]).T
+
+
+def _stack(parts, num_rows):
+    if not num_rows:
+        return np.zeros((0, 1))
+    return np.concatenate([np.reshape(part, (num_rows, -1)) for part in parts], axis=1)
+
+
+def _skip(check, reason):
+    return Row(
+        code=_get_code(check),
+        check=check,
+        title=TITLES[check],
+        status="not testable",
+        reason=reason,
+        question="Can the label be told without looking at the subject?",
+    )
+
+
+def _get_code(check):
+    return "L3.3" if check == "metadata_classifier" else "L2"
+
+
+def _check_features(images, units, check, features, found, *, num_permutations, seed):
+    labels = images["label"]
+    usable = found & labels.notna().to_numpy()
+    features, labels = features[usable[found]], labels[usable].astype(str)
+    units = units[usable]
+    if not usable.any() and labels.empty and images["label"].notna().any():
+        return _skip(check, "Of no image is this known.")
+    if labels.nunique() < 2:
+        return _skip(check, "There are not two classes to tell apart.")
+    codes, names = pd.factorize(labels, sort=True)
+    patients, smallest = classifier.find_too_small(codes, units)
+    if patients < classifier.MIN_PATIENTS:
+        reason = (
+            f"Class {names[smallest]!r} has {patients} independent patients; "
+            f"{classifier.MIN_PATIENTS} are needed."
+        )
+        return _skip(check, reason)
+    if not (np.ptp(features, axis=0) > 0).any():
+        return Row(
+            code=_get_code(check),
+            check=check,
+            title=TITLES[check],
+            status="pass",
+            figure="the same for all images",
+            reason="There is nothing to learn from.",
+        )
+    score = classifier.score_features(features, codes, units, num_permutations, seed)
+    return _describe_score(check, score, len(names))
+
+
+def _describe_score(check, score, num_labels):
+    may_be_real = check in LEGITIMATE_GAINS
+    status = card_rows.judge_effect(score.gain, WARN_GAIN, FAIL_GAIN)
+    if may_be_real and status != "pass":  # neither a clean bill nor an alarm
+        status = "warn" if score.gain >= LEGITIMATE_GAINS[check] else "not testable"
+    figure = (
+        f"accuracy {score.accuracy:.3f} ({score.lower:.3f} to {score.upper:.3f}) where the largest "
+        f"class has {score.largest_share:.3f}; balanced {score.balanced:.3f}, chance "
+        f"{1 / num_labels:.3f}; n = {score.num_images}"
+    )
+    question = ""
+    if status == "pass":
+        reason = "It comes hardly further than chance."
+    elif status == "not testable":
+        reason = (
+            f"Above chance, by a gain of {score.gain:.2f} of 1; where nothing but the subject "
+            f"differs it may reach {LEGITIMATE_GAINS[check]:.2f}, so subject and shortcut cannot "
+            "be told apart here."
+        )
+        question = "How far does it come on images of one source?"
+    elif may_be_real:
+        reason = (
+            "So much can be told without detail. Part of it may be the subject (a large opacity "
+            "shows at any size), so this is a warning and not a failure."
+        )
+    else:
+        reason = "The label can be told without looking at the subject: a network can do the same."
+    return Row(
+        code=_get_code(check),
+        check=check,
+        title=TITLES[check],
+        status=status,
+        figure=figure,
+        value=score.accuracy,
+        lower=score.lower,
+        upper=score.upper,
+        effect=score.gain,
+        p_value=score.p_value,
+        reason=reason,
+        action=ACTIONS[check] if status in ("warn", "fail") else "",
+        question=question,
+    )

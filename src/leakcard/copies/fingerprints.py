@@ -1,0 +1,208 @@
+"""What an image looks like in a few bytes: hashes of its file, pixels and views, a thumbnail."""
+
+import dataclasses
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import imagehash
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from leakcard import images
+
+# Sides cut off (left, right, top, bottom), as shares: the whole image, 5 % off every side, and 5 %
+# off two sides that meet. A crop of up to 5 % a side is close to one of them, where the perceptual
+# hash of the whole image alone finds 39 % of them at the radius in use (`calibrate`).
+VIEWS = (
+    (0.00, 0.00, 0.00, 0.00),
+    (0.05, 0.05, 0.05, 0.05),
+    (0.05, 0.00, 0.05, 0.00),
+    (0.00, 0.05, 0.05, 0.00),
+    (0.05, 0.00, 0.00, 0.05),
+    (0.00, 0.05, 0.00, 0.05),
+)
+NUM_QUERIES = 2 * len(VIEWS)  # every view, then every view of the mirror image
+
+# Fine enough for ribs and bronchi to tell two patients of one build apart; 16 kB an image.
+THUMBNAIL_PX = 128
+# Gray levels; under it a picture is one colour, and a correlation with it means nothing.
+MIN_DEVIATION = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Fingerprints:
+    """Fingerprints of images, in the order of `paths`.
+
+    Attributes
+    ----------
+    paths : list of str
+        The readable files.
+    pixels : ndarray of shape (n_images,), dtype=object
+        Hash of the decoded RGB pixels and their shape, hexadecimal.
+    hashes : ndarray of shape (n_images,), dtype=uint64
+        Perceptual hash (DCT of 32x32 pixels, 64 bits) of the image.
+    queries : ndarray of shape (n_images, NUM_QUERIES), dtype=uint64
+        The same of every view of the image, then of every view of its mirror image.
+    thumbnails : ndarray of shape (n_images, THUMBNAIL_PX, THUMBNAIL_PX), dtype=uint8
+        Gray, histogram equalised: the same for any gamma or brightness.
+    is_flat : ndarray of shape (n_images,), dtype=bool
+        One colour all over.
+    unreadable : list of dict
+        `path` and `reason` of the files that are left out.
+    """
+
+    paths: list
+    pixels: np.ndarray
+    hashes: np.ndarray
+    queries: np.ndarray
+    thumbnails: np.ndarray
+    is_flat: np.ndarray
+    unreadable: list
+
+
+def crop_view(image, view):
+    """Cut the sides of a view off an image, to whole pixels.
+
+    Parameters
+    ----------
+    image : ndarray of shape (height, width)
+        Any type.
+    view : tuple of float
+        Shares to cut off left, right, top and bottom, each in [0, 0.5).
+
+    Returns
+    -------
+    ndarray of shape (smaller height, smaller width)
+        A view into `image`.
+    """
+    height, width = image.shape[:2]
+    left, right, top, bottom = view
+    return image[
+        round(height * top) : height - round(height * bottom),
+        round(width * left) : width - round(width * right),
+    ]
+
+
+def _hash(gray):
+    bits = imagehash.phash(Image.fromarray(gray)).hash
+    return int.from_bytes(np.packbits(bits).tobytes(), "big")
+
+
+def compute_fingerprint(image):
+    """Compute the fingerprint of one decoded image.
+
+    Parameters
+    ----------
+    image : ndarray of shape (height, width, 3), dtype=uint8, in [0, 255]
+        RGB.
+
+    Returns
+    -------
+    tuple
+        `(pixels, queries, thumbnail, is_flat)`: a row of `Fingerprints` each; its `hashes` are the
+        first of the `queries`.
+    """
+    digest = hashlib.sha256(f"{image.shape}".encode())
+    digest.update(np.ascontiguousarray(image))
+    gray = images.resize_image(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), THUMBNAIL_PX)
+    mirrored = np.ascontiguousarray(gray[:, ::-1])
+    queries = [_hash(crop_view(side, view)) for side in (gray, mirrored) for view in VIEWS]
+    thumbnail = cv2.equalizeHist(gray)
+    is_flat = float(gray.std()) < MIN_DEVIATION
+    return digest.hexdigest(), np.array(queries, dtype=np.uint64), thumbnail, is_flat
+
+
+def _try_fingerprint(path):
+    try:
+        return compute_fingerprint(images.decode_image(path))
+    except (ValueError, OSError) as error:
+        return str(error)
+
+
+def compute_fingerprints(paths, num_jobs=2):
+    """Decode files and compute their fingerprints.
+
+    Parameters
+    ----------
+    paths : sequence of str or Path
+        Image files; a path that occurs twice is decoded once.
+    num_jobs : int
+        Number of threads.
+
+    Returns
+    -------
+    Fingerprints
+        Of the readable files, each once, in the order of their first occurrence.
+    """
+    paths = list(dict.fromkeys(str(path) for path in paths))
+    with ThreadPoolExecutor(max_workers=max(1, num_jobs)) as pool:
+        results = pool.map(_try_fingerprint, paths)
+        results = list(tqdm(results, "fingerprint images", total=len(paths), leave=False))
+    pairs = list(zip(paths, results, strict=True))
+    good = [(path, result) for path, result in pairs if not isinstance(result, str)]
+    queries = np.array([row[1] for _, row in good], dtype=np.uint64).reshape(-1, NUM_QUERIES)
+    shape = (-1, THUMBNAIL_PX, THUMBNAIL_PX)
+    return Fingerprints(
+        paths=[path for path, _ in good],
+        pixels=np.array([row[0] for _, row in good], dtype=object),
+        hashes=queries[:, 0].copy(),
+        queries=queries,
+        thumbnails=np.array([row[2] for _, row in good], dtype=np.uint8).reshape(shape),
+        is_flat=np.array([row[3] for _, row in good], dtype=bool),
+        unreadable=[
+            {"path": path, "reason": result} for path, result in pairs if isinstance(result, str)
+        ],
+    )
+
+
+def select_first(prints):
+    """Keep the first of the fingerprints with equal pixels.
+
+    Parameters
+    ----------
+    prints : Fingerprints
+        Any.
+
+    Returns
+    -------
+    Fingerprints
+        Fewer or as many, in the same order.
+    """
+    first = np.sort(np.unique(prints.pixels.astype(str), return_index=True)[1])
+    names = ("pixels", "hashes", "queries", "thumbnails", "is_flat")
+    return dataclasses.replace(
+        prints,
+        paths=[prints.paths[row] for row in first],
+        **{name: getattr(prints, name)[first] for name in names},
+    )
+
+
+def _hash_file(path):
+    try:
+        with open(path, "rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return None
+
+
+def hash_files(paths, known):
+    """Hash the bytes of files.
+
+    Parameters
+    ----------
+    paths : sequence of str, Path or NaN
+        Files; a path may occur more than once.
+    known : sequence of str or NaN
+        The sha256 of each where it is known already.
+
+    Returns
+    -------
+    list of str or None
+        sha256, hexadecimal; None for a file that is missing or cannot be read.
+    """
+    pairs = list(zip(map(str, paths), known, strict=True))
+    wanted = sorted({path for path, digest in pairs if not isinstance(digest, str)})
+    fresh = {path: _hash_file(path) for path in tqdm(wanted, "hash files", leave=False)}
+    return [digest if isinstance(digest, str) else fresh[path] for path, digest in pairs]

@@ -1,0 +1,107 @@
+"""What of an image should not matter, measured in one pass: border, thumbnail, quality ..."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from leakcard import images, quality
+
+CANVAS_PX = 160
+# 10 % on each side: letters and collimators lie there, lungs hardly do.
+RING_PX = 16
+THUMBNAIL_PX = 16
+NUM_BINS = 32
+MEASURES = (*quality.SIMPLE_COLUMNS, *quality.BRISQUE_COLUMNS)
+FIELDS = ("thumbnails", "borders", "histograms", "qualities")
+
+
+@dataclass(frozen=True)
+class Looks:
+    """Features of images, one row an image that could be read.
+
+    Attributes
+    ----------
+    image_ids : pandas.Index of length n_images
+    thumbnails : ndarray of shape (n_images, 256), dtype=float32, in [0, 255]
+        The image at 16x16.
+    borders : ndarray of shape (n_images, 108), dtype=float32, in [0, 255]
+        Mean, deviation and maximum of each of 36 squares around the image, 10 % of it wide.
+    histograms : ndarray of shape (n_images, 32), dtype=float32, in [0, 1]
+        Square root of the share of pixels in each range of brightness.
+    qualities : ndarray of shape (n_images, 39), dtype=float32
+        Sharpness, contrast, noise and the 36 features of BRISQUE (0 where they are missing).
+    """
+
+    image_ids: pd.Index
+    thumbnails: np.ndarray
+    borders: np.ndarray
+    histograms: np.ndarray
+    qualities: np.ndarray
+
+    def select(self, image_ids, field):
+        """Return the features of some images, in their order, and which of them there are.
+
+        Returns
+        -------
+        features : ndarray of shape (n_found, n_features)
+        found : ndarray of shape (n_images,), dtype=bool
+        """
+        places = self.image_ids.get_indexer(list(image_ids))
+        return getattr(self, field)[places[places >= 0]], places >= 0
+
+
+def measure_looks(table, num_jobs=2):
+    """Decode every image once and keep what should not matter.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With `image_id` and `path`; repeated rows are measured once.
+    num_jobs : int
+        Threads that decode.
+
+    Returns
+    -------
+    Looks
+        Images without a path or that cannot be read are left out.
+    """
+    rows = table.loc[table["path"].notna()].drop_duplicates("image_id")
+    # Pillow and OpenCV let other threads run meanwhile.
+    with ThreadPoolExecutor(max_workers=max(1, num_jobs)) as pool:
+        measured = pool.map(_measure, rows["path"])
+        results = list(tqdm(measured, "look at images", total=len(rows), leave=False))
+    found = [result is not None for result in results]
+    kept = [result for result in results if result is not None]
+    sizes = dict(zip(FIELDS, (THUMBNAIL_PX**2, 108, NUM_BINS, len(MEASURES)), strict=True))
+    features = {
+        name: np.array([result[number] for result in kept], np.float32).reshape(-1, sizes[name])
+        for number, name in enumerate(FIELDS)
+    }
+    return Looks(pd.Index(rows["image_id"][found]), **features)
+
+
+def _measure(path):
+    try:
+        image = images.decode_image(path)
+    except (OSError, ValueError):
+        return None
+    gray = images.resize_image(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), CANVAS_PX)
+    thumbnail = images.resize_image(gray.astype(np.float32), THUMBNAIL_PX)
+    counts = np.bincount(gray.ravel() // (256 // NUM_BINS), minlength=NUM_BINS)
+    measures = quality.describe_image(gray)
+    qualities = np.nan_to_num([measures[name] for name in MEASURES])
+    return thumbnail.ravel(), measure_border(gray), np.sqrt(counts / gray.size), qualities
+
+
+def measure_border(gray):
+    """Mean, deviation and maximum of the squares around an image of 160x160 pixels."""
+    num = CANVAS_PX // RING_PX
+    squares = gray.reshape(num, RING_PX, num, RING_PX).swapaxes(1, 2).astype(np.float32)
+    inside = np.zeros((num, num), dtype=bool)
+    inside[1:-1, 1:-1] = True
+    ring = squares[~inside].reshape(-1, RING_PX**2)
+    return np.concatenate([ring.mean(axis=1), ring.std(axis=1), ring.max(axis=1)])

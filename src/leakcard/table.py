@@ -1,0 +1,258 @@
+"""The contract: one row an image, the same columns for all, missing = NaN, never a guess."""
+
+import re
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+COLUMNS = (
+    "image_id",
+    "path",
+    "label",
+    "findings",
+    "source",
+    "patient_id",
+    "age_years",
+    "sex",
+    "view",
+    "date",
+    "background",
+    "license",
+    "mask_path",
+    "lesion_mask_path",
+    "symbol_mask_path",
+    "width_px",
+    "height_px",
+    "file_format",
+    "num_bytes",
+    "sha256",
+)
+NUMBER_COLUMNS = ("age_years", "width_px", "height_px", "num_bytes")
+
+ADULT_AGE_YEARS = 18
+# Sizes are told apart in so many classes where there are too many to list.
+NUM_SIZE_CLASSES = 5
+
+SPLITS = ("train", "val", "test")
+SPLIT_NAMES = {
+    **dict.fromkeys(("train", "training", "trn", "tr"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev", "tune"), "val"),
+    **dict.fromkeys(("test", "testing", "tst", "holdout", "eval"), "test"),
+}
+# Patterns of file names that say whose image it is; the first group is the patient.
+PATTERNS = {
+    "kermany": r"(person\d+)(?=_)|((?:NORMAL2-)?IM-\d+)",
+    "nih": r"^(\d{8})_\d{3}\.",
+    "mimic": r"(?:^|/)(p\d{8})(?:/|_)",
+    "chexpert": r"(?:^|/)(patient\d+)(?:/|_)",
+}
+
+
+def make_table(rows):
+    """Bring rows into the contract: all columns, one type each, sorted by `image_id`.
+
+    Parameters
+    ----------
+    rows : list of dict or DataFrame
+        Any of the columns of `COLUMNS`; others (such as `split`) are kept behind them.
+
+    Returns
+    -------
+    DataFrame
+        Numbers as float64, text as object, missing = NaN. `patient_id` defaults to `image_id`.
+
+    Raises
+    ------
+    ValueError
+        If two rows have the same `image_id`.
+    """
+    table = pd.DataFrame(rows)
+    others = [name for name in table.columns if name not in COLUMNS]
+    table = table.reindex(columns=[*COLUMNS, *others])
+    for name in table.columns:
+        if name in NUMBER_COLUMNS:
+            table[name] = pd.to_numeric(table[name], errors="coerce").astype("float64")
+        else:
+            # One type for all sources: concatenating an all-missing float column warns.
+            text = table[name].astype(object)
+            table[name] = text.where(text.notna(), np.nan)
+    table["patient_id"] = table["patient_id"].where(table["patient_id"].notna(), table["image_id"])
+    repeated = table.loc[table["image_id"].duplicated(), "image_id"]
+    if len(repeated):
+        raise ValueError(
+            f"{len(repeated)} rows repeat an image_id. Expected each once. Remove the repeated "
+            f"files or metadata rows. Received: {sorted(repeated)[:3]}"
+        )
+    return table.sort_values("image_id", ignore_index=True)
+
+
+def get_age_groups(table):
+    """Say for each row whether the patient is a child or an adult.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With `age_years`; a column `age_group` says what is known of patients without an age.
+
+    Returns
+    -------
+    Series of object
+        `"child"` (under 18 years), `"adult"`, or what `age_group` says; NaN if nothing is known.
+    """
+    ages = table["age_years"].astype("float64")
+    groups = pd.Series(np.nan, index=table.index, dtype=object, name="age_group")
+    if "age_group" in table:
+        groups = table["age_group"].astype(object).rename("age_group")
+    groups[ages < ADULT_AGE_YEARS] = "child"
+    groups[ages >= ADULT_AGE_YEARS] = "adult"
+    return groups
+
+
+def complete_table(table, pattern=None, group=None):
+    """Bring any table into the contract; infer patients from file names where asked.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With `path` or `image_id`; of the rest of `leakcard.COLUMNS`, `label` and `split` what
+        there is. Rows may be repeated.
+    pattern : str, optional
+        A name of `PATTERNS` or a regular expression with a group; see `infer_patients`.
+    group : str, optional
+        A column that must be there.
+
+    Returns
+    -------
+    DataFrame
+        With all columns; `split` is train, val, test or NaN; `attrs["patient_id_inferred"]`.
+
+    Raises
+    ------
+    ValueError
+        If neither path nor image_id is there, a split has an unknown name, or the group column
+        is absent.
+    """
+    if not {"path", "image_id"} & set(table.columns):
+        raise ValueError(
+            f"A table to audit needs a column `path` (or `image_id`), and should have `label` and "
+            f"`split`. Rename its columns. Received: {list(table.columns)[:12]}"
+        )
+    if group is not None and group not in table.columns:
+        raise ValueError(
+            f"The group column is not in the table. Expected one of {list(table.columns)}. "
+            f"Received: group={group!r}"
+        )
+    attrs = dict(table.attrs)
+    others = [name for name in table.columns if name not in COLUMNS and name != "split"]
+    table = table.reindex(columns=[*COLUMNS, "split", *others]).reset_index(drop=True)
+    for name in ("image_id", "path", "patient_id", "label", "split"):
+        table[name] = table[name].astype(object).where(table[name].notna(), np.nan)
+    table["image_id"] = table["image_id"].fillna(table["path"]).astype(str).astype(object)
+    known = table["split"].dropna().astype(str).str.strip().str.lower()
+    unknown = sorted(set(known) - set(SPLIT_NAMES))
+    if unknown:
+        raise ValueError(
+            f"The column `split` has names that are not known. Expected train, val or test (or "
+            f"{', '.join(sorted(set(SPLIT_NAMES) - set(SPLITS)))}). Received: {unknown[:5]}"
+        )
+    table["split"] = known.map(SPLIT_NAMES).reindex(table.index).astype(object)
+    table["age_years"] = pd.to_numeric(table["age_years"], errors="coerce")
+    table.attrs = attrs
+    if pattern is not None:
+        table = infer_patients(table, pattern)
+    table["patient_id"] = table["patient_id"].fillna(table["image_id"]).astype(str)
+    return table
+
+
+def infer_patients(table, pattern):
+    """Read the patient from each file name.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With `path` or `image_id`.
+    pattern : str
+        A name of `PATTERNS`, or a regular expression whose first group that matches (searched
+        in the path) is the patient.
+
+    Returns
+    -------
+    DataFrame
+        With `patient_id` where the pattern matches, and `attrs["patient_id_inferred"]`.
+
+    Raises
+    ------
+    ValueError
+        If the pattern is no regular expression with a group, or matches no file.
+    """
+    expression = PATTERNS.get(pattern, pattern)
+    names = table["path"].fillna(table["image_id"]).astype(str).str.replace("\\", "/")
+    if pattern == "nih":
+        names = names.str.rsplit("/").str[-1]
+    try:
+        parts = names.str.extract(expression)
+    except (ValueError, re.error) as error:
+        raise _bad_pattern(pattern, error, names) from error
+    patients = parts.bfill(axis=1).iloc[:, 0]
+    if patients.isna().all():
+        raise _bad_pattern(pattern, "it matches no file", names)
+    inferred = table.assign(patient_id=patients.where(patients.notna(), table["patient_id"]))
+    inferred.attrs = dict(table.attrs) | {"patient_id_inferred": [f"pattern {pattern!r}"]}
+    return inferred
+
+
+def _bad_pattern(pattern, problem, names):
+    return ValueError(
+        f"The pattern of patients in file names cannot be used: {problem}. Expected one of "
+        f"{', '.join(PATTERNS)}, or a regular expression with a group, such as "
+        f"'patient(\\d+)_'. Received: {pattern!r} for files such as {names.head(2).tolist()}"
+    )
+
+
+def join_units(images, pairs):
+    """Number the independent units of images: patients, joined where they share duplicates.
+
+    Parameters
+    ----------
+    images : DataFrame
+        One row an image, with `image_id`, `patient_id` and `sha256`.
+    pairs : DataFrame or None
+        With `image_id_a` and `image_id_b`.
+
+    Returns
+    -------
+    ndarray of shape (n_images,), dtype=int
+    """
+    units = pd.factorize(images["patient_id"])[0]
+    contents = pd.factorize(images["sha256"].astype(object).fillna(images["image_id"]))[0]
+    edges = [(units, contents + len(images))]
+    if pairs is not None and len(pairs):
+        places = pd.Index(images["image_id"])
+        a, b = (places.get_indexer(pairs[f"image_id_{side}"]) for side in "ab")
+        good = (a >= 0) & (b >= 0)
+        edges.append((units[a[good]], units[b[good]]))
+    rows, columns = (np.concatenate(side) for side in zip(*edges, strict=True))
+    size = 2 * len(images)
+    graph = sparse.coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(size, size))
+    return sparse.csgraph.connected_components(graph, directed=False)[1][units]
+
+
+def add_properties(images):
+    """Add `age_group`, `size_class` and `date_days` to a table of images."""
+    images = images.copy()
+    images["age_group"] = get_age_groups(images)
+    sizes = images["width_px"].astype("float64") * images["height_px"].astype("float64")
+    shapes = (
+        images["width_px"].map("{:.0f}".format) + "x" + images["height_px"].map("{:.0f}".format)
+    )
+    if shapes[sizes.notna()].nunique() <= 2 * NUM_SIZE_CLASSES:
+        images["size_class"] = shapes.where(sizes.notna())
+    else:
+        ranks = sizes.rank(pct=True) * NUM_SIZE_CLASSES
+        names = np.ceil(ranks).map("fifth {:.0f} by area".format)
+        images["size_class"] = names.where(sizes.notna())
+    dates = pd.to_datetime(images["date"], errors="coerce", format="ISO8601")
+    days = (dates - pd.Timestamp("2000-01-01")).dt.days
+    images["date_days"] = days.astype("float64")
+    return images
