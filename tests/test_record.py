@@ -115,3 +115,29 @@ def test_the_environment_names_versions_but_no_person_or_folder():
     text = json.dumps(found)
     assert "/home" not in text and str(record.Path.home()) + "/" not in text
     assert record.describe_environment is environment.describe_environment
+
+
+def test_results_keep_scores_predictions_and_figures_together(tmp_path, monkeypatch):
+    monkeypatch.setenv("LEAKAGE_OUTPUT_DIR", str(tmp_path / "out"))
+    results = record.Results("01_toy", "phantoms", "vgg16", "random", system="S1", draw_seed=20)
+    test = pd.DataFrame(
+        {
+            "image_id": list("abcd"),
+            "label": ["cat", "cat", "dog", "dog"],
+            "patient_id": list("abcd"),
+        }
+    )
+    scores = {27: np.eye(2)[[0, 0, 1, 0]], 1: np.eye(2)[[0, 0, 1, 1]]}
+    rows = results.add_runs(test, scores, ["c", "d"], protocol="paper", variant="toy")
+    results.add_scores(pd.DataFrame([{"metric": "area", "value": 0.5, "seed": 1}]), variant="b")
+    results.save_figure(Figure(), "empty", "Nothing.")
+    assert results.write() == ["figures", "metrics.json", "predictions.csv"]
+    records = record.read_metrics(results.folder / "metrics.json")
+    assert len(records) == len(rows) + 1 and set(records["system"]) == {"S1"}
+    assert records["variant"].value_counts()["b"] == 1
+    predicted = pd.read_csv(results.folder / "predictions.csv")
+    assert (predicted["label"] == predicted["predicted"]).tolist() == [True] * 3 + [False] + [
+        True
+    ] * 4
+    texts = json.loads((results.folder / "figures" / "alt_texts.json").read_text())
+    assert "Phantoms" in texts["empty"]

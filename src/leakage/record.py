@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from leakage import environment, pictures
+from leakage import environment, evaluation, figures, paths, pictures
 from leakcard import files
 
 RECORD_COLUMNS = (
@@ -170,3 +170,94 @@ def write_timings(folder, timings):
     """Write `timings.json` (seconds by name, to a tenth) and return its path."""
     rounded = {name: round(float(seconds), 1) for name, seconds in timings.items()}
     return files.write_json(Path(folder) / "timings.json", rounded)
+
+
+class Results:
+    """What one notebook finds: scores, predictions and figures, written to its folder.
+
+    Parameters
+    ----------
+    notebook : str
+        Name without suffix.
+    data_source : {"real", "phantoms"}
+    backbone, weights : str
+        As `leakage.networks.Backbone` names them.
+    **columns
+        Record columns that are the same for all its scores, such as `system` and `draw_seed`.
+
+    Attributes
+    ----------
+    folder : Path
+        Where everything is written.
+    provenance : str
+        What the numbers come from, in a line; it stands below every figure.
+    """
+
+    def __init__(self, notebook, data_source, backbone, weights, **columns):
+        self.folder = paths.get_output_dir(notebook)
+        self.provenance = evaluation.describe_provenance(data_source, backbone, weights)
+        self.columns = columns | {
+            "notebook": notebook,
+            "data_source": data_source,
+            "backbone": backbone,
+            "weights": weights,
+        }
+        self._records, self._predictions = [], []
+
+    @property
+    def records(self):
+        """All scores so far, as `make_records` lays them out."""
+        return pd.concat(self._records, ignore_index=True)
+
+    @property
+    def predictions(self):
+        """What every run said of every test image, as `evaluation.make_predictions`."""
+        return pd.concat(self._predictions, ignore_index=True)
+
+    def add_runs(self, test, scores, class_names, published_result=None, **columns):
+        """Score all seeds of one variant on its test set and keep scores and predictions.
+
+        Parameters
+        ----------
+        test : DataFrame
+            The test images.
+        scores : dict of int to ndarray of shape (n_images, n_classes)
+            By seed; the first is the one declared beforehand.
+        class_names : sequence of str
+        published_result : leakage.published.Result, optional
+            What the declared seed is judged against.
+        **columns
+            Such as `protocol` and `variant`; they win over those of all.
+
+        Returns
+        -------
+        DataFrame
+            The new records.
+        """
+        about = self.columns | columns
+        obstacles = evaluation.describe_obstacles(
+            about["data_source"], about["backbone"], about["weights"], published_result
+        )
+        scored = evaluation.score_runs(test, scores, class_names, published_result, obstacles)
+        names = {name: columns[name] for name in ("protocol", "variant") if name in columns}
+        self._predictions.append(evaluation.make_predictions(test, scores, class_names, **names))
+        return self.add_scores(scored, **columns)
+
+    def add_scores(self, scores, **columns):
+        """Keep scores of any kind, a table with some of `RECORD_COLUMNS`; return the records."""
+        about = {k: v for k, v in (self.columns | columns).items() if k not in scores.columns}
+        self._records.append(make_records(scores, **about))
+        return self._records[-1]
+
+    def save_figure(self, figure, name, alt_text, note=""):
+        """Note below a figure what its numbers come from, and save it with its description."""
+        figures.add_note(figure, f"{note} {self.provenance}".strip())
+        return save_figure(figure, self.folder, name, f"{alt_text} {self.provenance}.")
+
+    def write(self):
+        """Write `metrics.json` and `predictions.csv`; return the names of all files there are."""
+        if self._records:
+            write_metrics(self.folder, self.records)
+        if self._predictions:
+            write_predictions(self.folder, self.predictions)
+        return sorted(path.name for path in self.folder.iterdir())
