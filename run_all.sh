@@ -181,7 +181,7 @@ case ${1:-demo} in
         exec "$python" -P -m leakage.data.download "$@"
         ;;
     test) shift; set_up; run_tests "$@" ;;
-    sweep) shift; set_up; exec "$python" -P -m leakage.sweep "$@" ;;
+    sweep) shift; set_up; exec "$python" -P -m leakage.run sweep "$@" ;;
     demo | smoke | paper | -*) set_up; exec "$python" -P -m leakage.run "$@" ;;
     *) say "error: no command '$1'; the commands are demo, paper, smoke, sweep, test and setup"; print_help; exit 2 ;;
 esac

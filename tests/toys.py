@@ -1,51 +1,92 @@
-"""Toy notebooks: they run in a second, without TensorFlow, and do what their parameters say."""
+"""A toy project for the runner: notebooks that run in a second and do what they are told."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import nbformat
+import psutil
 
-from leakage import paths
+import nbrun
 
+SOURCE = Path(nbrun.__file__).parents[1]
 PARAMETERS = """\
-data_source: str = "phantoms"  # or real
 num_images: int = 3  # how many
-learning_rate: float = 0.5  # of the toy
+learning_rate: float = 0.5
 weights: str = "random"  # or a path
-seeds: list[int] = [20, 1, 2]  # the first is declared
-mode: str = "fine"  # or fail, sleep, bar, kill
+seeds: list = [20, 1, 2]
+limit: int = None
+mode: str = "fine"  # or fail, kill, exit, sleep, once, real
 """
 WORK = """\
-import os, sys, time
+import json, os, signal, sys, time, warnings
 from pathlib import Path
-import pandas as pd
 from tqdm import tqdm
-from leakage import paths, record
-output = paths.get_output_dir("toy")
-print("images", num_images, "rate", learning_rate, "in", output)
-for _ in tqdm(range(3), "loop", leave=False): time.sleep(0.01)
+output = Path(os.environ["TOY_OUTPUT_DIR"])
+begun = time.time()
+for _ in tqdm(range(12), "loop", leave=False): time.sleep(0.02)
+print("images", num_images, "in", output)
+"""
+ACT = """\
+(output / "mode").write_text(mode)
 if mode == "fail": raise ValueError("Too few. Expected: 4. Received: 3")
-if mode == "kill": os.kill(os.getpid(), 9)
-if mode == "bar": print("\\r 50%|#####     | 5/10 [00:01<00:01]\\nWARNING real", file=sys.stderr)
+if mode == "exit": sys.exit()
+if mode == "kill": os.kill(os.getpid(), signal.SIGKILL)
+if mode == "warn": warnings.warn("look here", UserWarning)
+waited = Path(os.environ["TOY_CACHE_DIR"]) / "waited"
+if mode == "once" and num_images == 4 and not waited.exists():
+    waited.parent.mkdir(parents=True, exist_ok=True)
+    waited.touch()
+    mode = "sleep"
 if mode == "sleep":
-    (output / "begun").write_text("x")
-    time.sleep(600)
+    for _ in tqdm(range(6000), "sleep", leave=False): time.sleep(0.1)
 """
 WRITE = """\
-row = {"metric": "accuracy", "interval": "wilson", "value": num_images / 10, "lower": 0.0,
-       "upper": 1.0, "k": num_images, "n": 10, "verdict": "not comparable"}
-records = record.make_records(pd.DataFrame([row]), system="S1", notebook=output.name[:2],
-                              protocol="paper", variant="toy", weights=weights, seed=seeds[0])
-record.write_metrics(output, records);
+kept = os.environ.get("TOY_KEPT_DIR")
+found = {"images": num_images, "rate": learning_rate, "seed": seeds[0],
+         "threads": os.environ.get("OMP_NUM_THREADS")}
+(output / "metrics.json").write_text(json.dumps(found))
+told = {"gpu": os.environ.get("CUDA_VISIBLE_DEVICES"), "times": [begun, time.time()],
+        "kept": kept and not os.path.exists(kept)}
+(output / "timings.json").write_text(json.dumps(told))
 """
-PROFILE = "all: {num_images: 4}\n01: {weights: none}\n"
 AT_A_GLANCE = """\
-from leakage import paths, report
-from leakcard import files
-records = report.collect_records(paths.get_run_dir())
-files.write_csv(paths.get_output_dir("toy") / "all.csv", records)
+import os
+from pathlib import Path
+found = sorted(Path(os.environ["TOY_RUN_DIR"]).glob("0*/metrics.json"))
+(Path(os.environ["TOY_OUTPUT_DIR"]) / "all.txt").write_text(str(len(found)))
+"""
+# Its hooks stand in the script itself, as they do in `python -m leakage.run`.
+SCRIPT = """\
+import json, os, sys
+from pathlib import Path
+import nbrun
+
+root = Path(__file__).absolute().parent
+
+def at_end(run_dir, remarks):
+    (run_dir / "summary.md").write_text("".join(f"{remark}\\n" for remark in remarks))
+    return "the end of the run"
+
+def at_sweep_end(folder, jobs):
+    (root / "jobs.json").write_text(json.dumps(jobs))
+    return f"{len(jobs)} jobs"
+
+def make_project():
+    return nbrun.Project(
+        root=root, notebooks=root / "note books", results_dir=root / "results",
+        data_dir=root / "data", cache_dir=root / "cache", packages=[root / "package"],
+        prefix="TOY", last="07", reads_data=lambda given: given.get("mode") == "real",
+        data_help="Download the data.", file_suffixes=(".keras",), at_end=at_end,
+        at_sweep_end=at_sweep_end, seconds_between_lines=0.5,
+    )
+
+if __name__ == "__main__":
+    sys.exit(nbrun.main(make_project()))
 """
 
 
@@ -53,45 +94,76 @@ def write_notebook(path, *cells, parameters=PARAMETERS):
     """Write a notebook with one cell tagged `parameters` in front of the others."""
     tagged = nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]})
     notebook = nbformat.v4.new_notebook(cells=[tagged, *map(nbformat.v4.new_code_cell, cells)])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    spec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook.metadata["kernelspec"] = spec
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, path)
-    return path
 
 
-def write_project(folder):
-    """Write two toys, a summary and a profile; return the environment that leads to them."""
-    notebooks = folder / "note books"
-    write_notebook(notebooks / "01_toy_first.ipynb", WORK, WRITE)
-    write_notebook(notebooks / "02_toy_second.ipynb", WORK, WRITE)
-    write_notebook(notebooks / "07_at_a_glance.ipynb", AT_A_GLANCE, parameters="num_rows: int = 5")
-    (notebooks / "profiles").mkdir()
-    (notebooks / "profiles" / "demo.yaml").write_text(PROFILE)
-    return {
-        "LEAKAGE_NOTEBOOKS_DIR": str(notebooks),
-        "LEAKAGE_RESULTS_DIR": str(folder / "results"),
-        "LEAKAGE_CACHE_DIR": str(folder / "cache"),
-    }
+def write_project(folder, profile="all: {num_images: 4}\n01: {weights: none, mode: warn}\n"):
+    """Write two notebooks, a summary of them, a profile, a package, and the script to run."""
+    for name in ("01_first", "02_second"):
+        write_notebook(folder / "note books" / f"{name}.ipynb", WORK, ACT, WRITE)
+    last = folder / "note books" / "07_at_a_glance.ipynb"
+    write_notebook(last, AT_A_GLANCE, parameters="num_rows: int = 5")
+    for path, text in {
+        "note books/profiles/demo.yaml": profile,
+        "package/code.py": "x = 1\n",
+        "toy.py": SCRIPT,
+    }.items():
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_text(text)
+    return folder
 
 
-def start(environment, *arguments, **options):
-    """Start `python -m leakage.run` as a user would, from `cwd` if given."""
-    held = {k: v for k, v in os.environ.items() if not k.startswith("LEAKAGE_")}
+def start(folder, *arguments, env=None, max_bytes=None, **options):
+    """Start the project's script as a user would; no file may grow beyond `max_bytes`."""
+
+    def prepare():
+        # a job in the background of a shell script inherits that Ctrl-C is ignored
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if max_bytes is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (max_bytes, max_bytes))
+
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "leakage.run", *map(str, arguments)],
-        env=held | {"PYTHONPATH": str(paths.ROOT / "src")} | environment,
+        [sys.executable, "-P", str(folder / "toy.py"), *map(str, arguments)],
+        env=os.environ | {"PYTHONPATH": str(SOURCE)} | (env or {}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        # a job in the background of a shell script inherits that Ctrl-C is ignored
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=prepare,
         **options,
     )
 
 
-def run(environment, *arguments, **options):
+def run(folder, *arguments, **options):
     """Run to the end; return exit code and output."""
-    process = start(environment, *arguments, **options)
+    process = start(folder, *arguments, **options)
     output, _ = process.communicate(timeout=120)
     return process.returncode, output
+
+
+def list_files(folder):
+    """Every file with its bytes, the state of the run left out."""
+    paths = (path for path in folder.rglob("*") if path.is_file() and ".run" not in path.parts)
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def wait_for(condition, process=None, seconds=60):
+    """Wait until a condition holds, while a process runs."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process is None or process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def list_descendants(*processes):
+    """The processes that some have started, kernels among them."""
+    return [p for each in processes for p in psutil.Process(each.pid).children(recursive=True)]
+
+
+def are_gone(processes):
+    """Whether none of some processes of psutil is alive."""
+    return not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in processes)

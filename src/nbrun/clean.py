@@ -1,0 +1,69 @@
+"""Clean an executed notebook of what only this machine knows, and write its page."""
+
+import base64
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+
+from nbrun import state
+
+# Where a path begins in JSON, which may be right after a line feed or a colour code.
+BEGIN = r"(?:(?<![\w.~-])|(?<=\\[nrt])|(?<=\dm))"
+KERNEL_TEMPORARY = re.compile(r"(/[^\s:'\"]*)?/ipykernel_\d+/\d+\.py")
+
+
+def clean_notebook(path, project, names):
+    """Take out noise and the machine's own folders, and write the notebook's HTML beside it.
+
+    Parameters
+    ----------
+    path : Path
+        Changed in place, atomically.
+    project : Project
+    names : dict of str to str
+        Folders and what to call them.
+    """
+    from nbconvert import HTMLExporter  # a second of imports
+
+    notebook = nbformat.read(path, as_version=4)
+    for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
+        cell.outputs = [output for output in cell.outputs if _clean_output(output, project)]
+    text = nbformat.writes(notebook, version=4)
+    for folder in sorted(names, key=len, reverse=True):
+        end = "" if folder.endswith("/") else r"(?![\w.-])"
+        text = re.sub(f"{BEGIN}{re.escape(folder)}{end}", names[folder], text)
+    text = KERNEL_TEMPORARY.sub("cell", text)
+    state.write_text(path, text + "\n")
+    page, _ = HTMLExporter(embed_images=True).from_notebook_node(nbformat.reads(text, 4))
+    state.write_text(path.with_suffix(".html"), page)
+
+
+def _clean_output(output, project):
+    """Clean one output in place; return whether anything of it is left."""
+    if project.compress_png and "image/png" in output.get("data", {}):
+        picture = project.compress_png(base64.b64decode(output.data["image/png"]))
+        output.data["image/png"] = base64.b64encode(picture).decode()
+    if output.output_type == "stream" and project.noise:
+        lines = output.text.split("\n")
+        output.text = "\n".join(line for line in lines if not project.noise.search(line))
+        return bool(output.text.strip())
+    return True
+
+
+def list_names(project, call, job, staging):
+    """Folders of this machine and what to call them in a notebook that others read."""
+    run_dir, results = job.run_dir, project.results_dir
+    run = run_dir.relative_to(results) if run_dir.is_relative_to(results) else run_dir.name
+    names = {
+        str(staging): f"results/{run}/{staging.name}",
+        f"{run_dir}/": f"results/{run}/",
+        f"{job.source.parent}/": "notebooks/",
+        f"{call.data_dir}/": "data/",
+        f"{project.cache_dir}/": "data/cache/",
+        f"{project.root}/": "",
+        f"{sys.prefix}/": "",
+        f"{Path.home()}/": "~/",
+    }
+    return {folder: name for folder, name in names.items() if folder.strip("/")}  # HOME may be /
