@@ -20,6 +20,7 @@ import testbed
 
 from leakage import paths, run
 from leakage.data import sources
+from nbrun.command import parse_arguments
 
 ROOT = paths.ROOT
 FOLDER = ROOT / "notebooks" / "chameleon"
@@ -268,7 +269,8 @@ def test_defaults_name_what_there_is():
     names = {}
     exec(next(cell.source for cell in CODE if has_tag(cell, "parameters")), names)
     assert names["repository"] == ADDRESS and set(names["datasets"]) <= set(sources.SOURCES)
-    options = run.parse_arguments([*names["arguments"], "--name", names["run_name"]])
+    words = [*names["arguments"], "--name", names["run_name"]]
+    options = parse_arguments(run.make_project(), words)
     assert (options.profile, options.name) == ("paper", "chameleon")
 
 

@@ -12,7 +12,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from leakage import paths
-from leakage.runner import parameters, plan
+from nbrun import parameters, plan
 
 ROOT = paths.ROOT
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -80,9 +80,10 @@ def test_profiles_name_only_what_the_notebooks_declare():
     if not NOTEBOOKS:
         pytest.skip("no notebooks yet")
     notebooks = plan.find_notebooks(ROOT / "notebooks")
-    declared = {number: parameters.read_declared(path) for number, path in notebooks.items()}
     for profile in (ROOT / "notebooks" / "profiles").glob("*.yaml"):
-        assert parameters.read_profile(profile, declared)
+        values = parameters.Values(notebooks)
+        values.read_profile(profile)
+        assert any(values.overrides.values())
 
 
 @every_notebook

@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 import uuid
+from concurrent import futures
 from pathlib import Path
 
 import filelock
@@ -130,7 +131,7 @@ def run_on_cluster(call, calls):
             yield from joblib.Parallel(
                 -1, batch_size=1, pre_dispatch="all", return_as="generator_unordered"
             )(calls)
-        except (distributed.KilledWorker, TimeoutError) as error:
+        except (distributed.KilledWorker, futures.CancelledError, TimeoutError) as error:
             raise RuntimeError(f"The cluster gave up: {type(error).__name__}: {error}") from error
 
 
