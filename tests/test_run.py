@@ -207,6 +207,7 @@ def test_after_kill_9_nothing_is_half_written_no_kernel_is_left_and_the_command_
 )
 def test_an_interrupted_run_ends_its_kernels_and_said_how_far_it_was(tmp_path, sent, code, jobs):
     process, kernels = start_and_wait_until_it_sleeps(tmp_path, "--jobs", jobs, "--only", "01")
+    process.send_signal(signal.SIGHUP)  # it was started under nohup
     line = next(line for line in process.stdout if "sleep:" in line)
     process.send_signal(sent)
     output, _ = process.communicate(timeout=30)

@@ -122,6 +122,7 @@ def start(folder, *arguments, env=None, max_bytes=None, **options):
     def prepare():
         # a job in the background of a shell script inherits that Ctrl-C is ignored
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
         if max_bytes is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (max_bytes, max_bytes))
 
