@@ -44,8 +44,9 @@ def report_sweep(sweep_dir, jobs):
     import pandas as pd
 
     from leakage import record, report
+    from leakcard import files
 
-    record.write_csv(sweep_dir / "jobs.csv", pd.DataFrame(jobs))
+    files.write_csv(sweep_dir / "jobs.csv", pd.DataFrame(jobs))
     frames = []
     for job in (job for job in jobs if job["status"] == "done"):
         frame = record.read_metrics(sweep_dir / job["folder"] / job["notebook"] / "metrics.json")
@@ -54,14 +55,14 @@ def report_sweep(sweep_dir, jobs):
     if not frames:
         return "No job is done."
     runs = pd.concat(frames, ignore_index=True)
-    record.write_csv(sweep_dir / "runs.csv", runs[[*given, *record.RECORD_COLUMNS]])
+    files.write_csv(sweep_dir / "runs.csv", runs[[*given, *record.RECORD_COLUMNS]])
     claims = [
         report.make_claims_table(records).assign(job=job)
         for job, records in runs.groupby("job", sort=False)
     ]
     claims = pd.concat(claims)[["job", *report.CLAIM_COLUMNS]]
     parts = [f"# Sweep: {sweep_dir.name}", *report.list_notes(runs), report.format_markdown(claims)]
-    record.write_text(sweep_dir / "summary.md", "\n\n".join(parts))
+    files.write_text(sweep_dir / "summary.md", "\n\n".join(parts))
     return format_claims(runs, claims)
 
 
@@ -91,7 +92,7 @@ def make_project():
         packages=tuple(folder for folder in packages if folder.is_dir()),
         prefix="LEAKAGE",
         command="./run_all.sh",
-        last="07",
+        last="08",
         variables={"TF_CPP_MIN_LOG_LEVEL": "3", "TF_FORCE_GPU_ALLOW_GROWTH": "true"},
         passed_on=("TF_", "KERAS_", "XLA_"),
         reads_data=reads_data,
