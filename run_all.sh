@@ -18,6 +18,7 @@ lock=$root/requirements.lock
 venv=${LEAKAGE_VENV:-$root/.venv}
 case $venv in /*) ;; *) venv=$PWD/$venv ;; esac
 state=$venv.state # beside the folder, so that it also tells of a folder that was never finished
+log=$venv.log
 supported='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))'
 
 say() { printf 'run_all.sh: %s\n' "$*" >&2; }
@@ -27,50 +28,48 @@ works() { "$@" >/dev/null 2>&1; }
 on_colab() { [ -n "${COLAB_RELEASE_TAG:-}" ] || works python3 -c 'import google.colab'; }
 has_gpu() { works nvidia-smi; }
 
-print_pins() { # the lock without hashes: constraints for what is installed on top of it
-    sed -n 's/^\([A-Za-z0-9._-]*==[^ ;]*\).*/\1/p' "$lock"
+# Prints nothing; a line a minute says that it lives. What the command prints is in the log.
+quietly() {
+    "$@" </dev/null >>"$log" 2>&1 &
+    job=$!
+    trap 'kill $job; exit 130' INT TERM # a job in the background does not hear Ctrl-C itself
+    seconds=0
+    while kill -0 $job 2>/dev/null; do
+        sleep 1
+        seconds=$((seconds + 1))
+        [ $((seconds % 60)) -gt 0 ] || say "$((seconds / 60)) min: $(tail -n 1 "$log" | cut -c 1-100)"
+    done
+    trap - INT TERM
+    wait $job
 }
 
 # Colab's own packages are left where they are: installing a full lock there breaks it.
 set_up_colab() {
     python=python3
     export PYTHONPATH="$root/src${PYTHONPATH:+:$PYTHONPATH}"
-    held=$(mktemp) && missing=$(mktemp)
-    python3 - "$root/requirements.txt" "$held" "$missing" <<'PYTHON'
-import importlib.metadata, importlib.util, re, sys
-
-from packaging import requirements, utils, version  # Colab's own, as of matplotlib and others
-
-source, held, missing = sys.argv[1:]
-installed = {}
-for found in importlib.metadata.distributions():
-    if found.metadata["Name"]:  # of two copies the first on the path is the one that is imported
-        installed.setdefault(utils.canonicalize_name(found.metadata["Name"]), found.version)
-if importlib.util.find_spec("cv2"):  # several distributions bring it; any will do
-    installed.setdefault("opencv-contrib-python-headless", None)
-# pip reads no other versions, such as Debian's own
-pattern = re.compile(rf"\s*{version.VERSION_PATTERN}\s*", re.VERBOSE | re.IGNORECASE)
-pins = {name: text for name, text in sorted(installed.items()) if text and pattern.fullmatch(text)}
-lines = [line.split("#")[0].strip() for line in open(source)]
-wanted = {utils.canonicalize_name(r.name): r for r in map(requirements.Requirement, filter(None, lines))}
-for name, requirement in wanted.items():
-    if name in pins and not requirement.specifier.contains(pins[name], prereleases=True):
-        print(f"run_all.sh: note: Colab has {name} {pins[name]}; tested: {requirement.specifier}", file=sys.stderr)
-open(missing, "w").write("".join(f"{r}\n" for name, r in wanted.items() if name not in installed))
-open(held, "w").write("".join(f"{name}=={text}\n" for name, text in pins.items()))
-PYTHON
+    held=$(mktemp) && wanted=$(mktemp) && missing=$(mktemp)
+    # no addresses and none of Debian's versions, which pip takes for no constraint
+    python3 -m pip freeze --all | grep -E '^[A-Za-z0-9._-]+==[0-9]' >"$held"
+    # several distributions bring cv2, and any will do
+    sed 's/ *#.*//; /^$/d' "$root/requirements.txt" | if grep -qi '^opencv' "$held"; then grep -v '^opencv'; else cat; fi >"$wanted"
+    while read -r line; do
+        tr _ - <"$held" | grep -qi "^${line%%[<>=]*}==" || echo "$line"
+    done <"$wanted" >"$missing"
     if [ -s "$missing" ]; then
         say "Colab: installing only what is missing: $(tr '\n' ' ' <"$missing")"
         python3 -m pip install --quiet --constraint "$held" --requirement "$missing" ||
             fail "pip could not install what is missing" \
                 "See its message above. If it is the network: run the cell again."
     fi
-    rm -f "$held" "$missing"
+    # Installs nothing: pip says whether what is there lies within the tested ranges.
+    python3 -m pip install --dry-run --no-deps --constraint "$held" --requirement "$wanted" 2>&1 |
+        sed -n 's/^ *The user requested /run_all.sh: note: not within the tested versions: /p' >&2
+    rm -f "$held" "$wanted" "$missing"
 }
 
-make_venv() { # prints nothing and returns 1 where no supported Python is found
-    if works command -v uv; then
-        uv venv --quiet --clear --python "${LEAKAGE_PYTHON:->=3.11,<3.14}" "$venv" && return 0
+make_venv() { # returns 1 where no supported Python is found
+    if works command -v uv; then # with pip, for what a reader adds
+        uv venv --quiet --clear --seed --python "${LEAKAGE_PYTHON:->=3.11,<3.14}" "$venv" && return 0
         say "uv found no Python 3.11-3.13; trying those on PATH"
     fi
     for candidate in ${LEAKAGE_PYTHON:-python3.13 python3.12 python3.11 python3 python}; do
@@ -93,75 +92,81 @@ explain_missing_python() {
         "or Python 3.11-3.13 with its venv module, and call this again."
 }
 
-# Where uv made the environment there is no pip in it; where pip made it, uv need not be there.
 install() {
-    if works command -v uv; then uv pip install --python "$venv/bin/python" "$@"
-    else "$venv/bin/python" -m pip install --disable-pip-version-check "$@"; fi
+    if works command -v uv; then quietly uv pip install --python "$python" "$@"
+    else quietly "$python" -m pip install --disable-pip-version-check --no-compile "$@"; fi
 }
 
 install_lock() {
-    if works command -v uv; then
-        # Compiled once here, as pip does: where Python may not write its own .pyc files, every start
-        # of TensorFlow would compile for seconds.
-        uv pip sync --python "$venv/bin/python" --compile-bytecode --require-hashes "$lock" || return 1
-    else
-        install --require-hashes --requirement "$lock" || return 1
-    fi
-    install --quiet --no-deps --no-build-isolation --editable "$root"
+    part=$(mktemp)
+    if [ "$scope" = test ]; then cat "$lock"; else sed '/^# Tests and tools/q' "$lock"; fi >"$part"
+    install --no-deps --require-hashes --requirement "$part" || return 1
+    rm -f "$part"
+    # Once, on all cores, and also where Python may not write .pyc files: else every start of
+    # TensorFlow would compile for seconds. Some packages' tests are meant not to compile.
+    quietly "$python" -m compileall -q -j 0 -x '/tests?/' "$venv"/lib/python*/site-packages "$root/src" || true
+    quietly "$python" -m pip install --no-deps --no-build-isolation --editable "$root"
 }
 
 install_cuda() {
-    version=$(print_pins | sed -n 's/^tensorflow==//p')
-    pins=$(mktemp)
-    print_pins >"$pins"
-    say "nvidia-smi works: installing TensorFlow $version's CUDA libraries (some GB)"
-    install --constraint "$pins" "tensorflow[and-cuda]==$version" ||
-        say "warning: the CUDA libraries could not be installed; the runs use the CPU"
+    pins=$(mktemp) # the lock without hashes
+    sed -n 's/^\([A-Za-z0-9._-]*==[^ ;]*\).*/\1/p' "$lock" >"$pins"
+    say "nvidia-smi works: installing TensorFlow's CUDA libraries (some GB)"
+    install --constraint "$pins" "tensorflow[and-cuda]" ||
+        say "warning: the CUDA libraries could not be installed (log: $log); the runs use the CPU"
     rm -f "$pins"
-    TF_CPP_MIN_LOG_LEVEL=3 "$venv/bin/python" - <<'PYTHON' || say "warning: the GPU self-check failed"
+    TF_CPP_MIN_LOG_LEVEL=3 "$python" - <<'PYTHON' || say "warning: the GPU self-check failed"
 import tensorflow as tf
 
-devices = tf.config.list_physical_devices("GPU")
-print(f"GPU self-check: TensorFlow {tf.__version__} sees {len(devices)} GPU(s)")
-for device in devices:
-    with tf.device(device.name.replace("/physical_device:", "/")):
-        total = float(tf.reduce_sum(tf.matmul(tf.ones((256, 256)), tf.ones((256, 256)))))
-    name = tf.config.experimental.get_device_details(device).get("device_name", "unnamed")
-    print(f"    {name}: {'computes correctly' if total == 256.0**3 else 'WRONG result'}")
-if not devices:
-    print("    nvidia-smi works but TensorFlow sees no GPU: driver too old? The runs use the CPU.")
+gpus = tf.config.list_logical_devices("GPU")
+for gpu in gpus:
+    with tf.device(gpu.name):
+        total = float(tf.reduce_sum(tf.ones((256, 256)) @ tf.ones((256, 256))))
+    print(f"GPU self-check: {gpu.name} computes {'correctly' if total == 256.0**3 else 'WRONG'}")
+if not gpus:
+    print("GPU self-check: TensorFlow sees no GPU (driver too old?). The runs use the CPU.")
 PYTHON
 }
 
-set_up_venv() {
-    python=$venv/bin/python
+set_up_venv() { # $1: run or test
+    python=$venv/bin/python scope=$1
+    usable() { works "$python" -c "$supported; import pip"; }
     gpu=no; ! has_gpu || gpu=yes
     chosen=python=${LEAKAGE_PYTHON:-any}
-    # A checkout may be shared: a login node without a GPU leaves the libraries of its workers there.
-    case $(cat "$state" 2>/dev/null || true) in *" gpu=yes "*) gpu=yes ;; esac
-    wanted="lock=$(cksum <"$lock") project=$(cksum <"$root/pyproject.toml") gpu=$gpu $chosen root=$root"
     held=$(cat "$state" 2>/dev/null || true)
-    if [ "$held" = "$wanted" ] && works "$python" -c "$supported"; then return 0; fi
+    # What is there stays: a checkout may be shared by a login node and by workers with a GPU.
+    case $held in *" gpu=yes "*) gpu=yes ;; esac
+    case $held in *" scope=test "*) scope=test ;; esac
+    wanted="lock=$(cksum <"$lock") project=$(cksum <"$root/pyproject.toml") scope=$scope gpu=$gpu $chosen root=$root"
+    if [ "$held" = "$wanted" ] && usable; then return 0; fi
     if [ -z "$held" ] && [ -e "$venv" ]; then
         fail "$venv exists and was not made by this script; it is left alone" \
             "Fix: move it away, or name another folder: LEAKAGE_VENV=/some/folder ./run_all.sh"
     fi
-    mkdir -p "$(dirname "$venv")" && echo unfinished >"$state" ||
+    mkdir -p "$(dirname "$venv")" && echo unfinished >"$state" && : >"$log" ||
         fail "cannot write to $(dirname "$venv")" "Fix: name another folder: LEAKAGE_VENV=/some/folder"
-    say "setting up $venv (once; some minutes, about 2.5 GB)"
+    SECONDS=0
     # What was interrupted may lie there half-installed: begin again, packages come from the cache.
-    case $held in *" $chosen "*) ;; *) held=unfinished ;; esac
-    if [ "$held" = unfinished ] || ! works "$python" -c "$supported"; then
+    case $held in
+        *" $chosen "*) ! usable || say "bringing $venv up to date (log: $log)" ;;
+        *) held= ;;
+    esac
+    if [ -z "$held" ] || ! usable; then
+        say "setting up $venv, once: 0.7 GB to fetch, 3 GB on disk, some minutes (log: $log)"
         make_venv || explain_missing_python
     fi
-    install_lock || fail "the packages of requirements.lock could not be installed" \
-        "It needs the network (the package registry) and about 2.5 GB of disk." \
-        "Fix: see the message above; then call this again, it starts over by itself."
+    if ! install_lock; then
+        tail -n 12 "$log" | sed 's/^/    /' >&2
+        fail "the packages of requirements.lock could not be installed" \
+            "Above: the end of $log. It needs the network (the package registry) and 3 GB of disk." \
+            "Then call this again, it starts over by itself."
+    fi
     [ "$gpu" = no ] || install_cuda
     echo "$wanted" >"$state"
+    say "set up in $SECONDS s"
 }
 
-set_up() { if on_colab; then set_up_colab; else set_up_venv; fi; }
+set_up() { if on_colab; then set_up_colab; else set_up_venv "$1"; fi; }
 
 print_help() { sed -n '2,/^set -eu/p' "${BASH_SOURCE[0]}" | sed -n 's/^# \{0,1\}//p'; }
 
@@ -176,12 +181,11 @@ case ${1:-demo} in
     -h | --help | help) print_help ;;
     setup)
         shift
-        set_up
+        set_up run
         [ $# -gt 0 ] || { say "ready: $("$python" --version)"; exit 0; }
         exec "$python" -P -m leakage.data.download "$@"
         ;;
-    test) shift; set_up; run_tests "$@" ;;
-    sweep) shift; set_up; exec "$python" -P -m leakage.run sweep "$@" ;;
-    demo | smoke | paper | -*) set_up; exec "$python" -P -m leakage.run "$@" ;;
+    test) shift; set_up test; run_tests "$@" ;;
+    demo | smoke | paper | sweep | -*) set_up run; exec "$python" -P -m leakage.run "$@" ;;
     *) say "error: no command '$1'; the commands are demo, paper, smoke, sweep, test and setup"; print_help; exit 2 ;;
 esac
