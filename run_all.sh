@@ -61,9 +61,10 @@ set_up_colab() {
             fail "pip could not install what is missing" \
                 "See its message above. If it is the network: run the cell again."
     fi
-    # Installs nothing: pip says whether what is there lies within the tested ranges.
-    python3 -m pip install --dry-run --no-deps --constraint "$held" --requirement "$wanted" 2>&1 |
-        sed -n 's/^ *The user requested /run_all.sh: note: not within the tested versions: /p' >&2
+    # Installs nothing: pip says where what is there lies outside the tested ranges.
+    note=$(python3 -m pip install --dry-run --no-deps --constraint "$held" --requirement "$wanted" 2>&1 |
+        sed -n 's/^ *The user requested (constraint)/but Colab has/p; s/^ *The user requested //p' | tr '\n' ' ')
+    [ -z "$note" ] || say "note: tested with $note"
     rm -f "$held" "$wanted" "$missing"
 }
 
