@@ -1,20 +1,29 @@
 """Download the public datasets, verified, into the layout that `leakage.data` reads."""
 
 import argparse
+import gzip
 import json
 import os
+import re
 import shutil
+import stat
 import sys
+import tarfile
 import tempfile
+import zipfile
+import zlib
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+import numpy as np
 import pooch
 import requests
+from PIL import Image
 from tqdm import tqdm
 
 from leakage import paths
-from leakage.data import _archives, sources
+from leakage.data import sources
+from leakcard import images
 
 NUM_CONNECTIONS = 6
 NUM_RETRIES = 3
@@ -23,35 +32,12 @@ TIMEOUT_SECONDS = 60
 WORK_FOLDER = ".downloads"
 # A margin for the file system's own needs.
 FREE_SPACE_FACTOR = 1.05
+# What the standard library raises for a damaged zip, tar or gzip file.
+DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, tarfile.TarError)
 
 
 class DownloadError(RuntimeError):
     """A dataset could not be fetched; the message says what to do."""
-
-
-class _Downloader:
-    """pooch's downloader, with a size check and no retries where they cannot help."""
-
-    def __init__(self, file, show_progress):
-        self.file = file
-        self.show_progress = show_progress
-
-    def __call__(self, url, output_file, pooch_):
-        http = pooch.HTTPDownloader(progressbar=self.show_progress, timeout=TIMEOUT_SECONDS)
-        try:
-            http(url, output_file, pooch_)
-        except requests.HTTPError as error:
-            status = error.response.status_code
-            if 400 <= status < 500 and status not in (408, 429):
-                raise DownloadError(
-                    f"The server does not have a file: {url} (HTTP {status}). Expected "
-                    f"{self.file.target}. The address may have moved: see data/README.md for "
-                    f"the source, or give a mirror with --base-url"
-                ) from error
-            raise
-        size = os.path.getsize(output_file)
-        if self.file.num_bytes is not None and size != self.file.num_bytes:
-            raise ValueError(f"received {size} bytes where {self.file.num_bytes} were expected")
 
 
 def _get_url(file, base_url):
@@ -62,6 +48,25 @@ def _get_url(file, base_url):
 def _download(file, folder, base_url, show_progress=False):
     """Fetch one file unless a verified copy is there; nothing else is left behind."""
     url = _get_url(file, base_url)
+
+    def download(url, output_file, fetcher):
+        """As pooch does, with a check of the size and no retries where they cannot help."""
+        http = pooch.HTTPDownloader(progressbar=show_progress, timeout=TIMEOUT_SECONDS)
+        try:
+            http(url, output_file, fetcher)
+        except requests.HTTPError as error:
+            status = error.response.status_code
+            if 400 <= status < 500 and status not in (408, 429):
+                raise DownloadError(
+                    f"The server does not have a file: {url} (HTTP {status}). Expected "
+                    f"{file.target}. The address may have moved: see data/README.md for the "
+                    f"source, or give a mirror with --base-url"
+                ) from error
+            raise
+        size = os.path.getsize(output_file)
+        if file.num_bytes not in (None, size):
+            raise ValueError(f"received {size} bytes where {file.num_bytes} were expected")
+
     known_hash = f"sha256:{file.sha256}" if file.sha256 else None
     fetcher = pooch.create(
         path=folder,
@@ -71,7 +76,7 @@ def _download(file, folder, base_url, show_progress=False):
         retry_if_failed=NUM_RETRIES,
     )
     try:
-        return Path(fetcher.fetch(file.target, downloader=_Downloader(file, show_progress)))
+        return Path(fetcher.fetch(file.target, downloader=download))
     except (ValueError, requests.RequestException) as error:
         raise DownloadError(
             f"A file could not be fetched in {NUM_RETRIES + 1} attempts: {url}. Expected "
@@ -102,6 +107,56 @@ def _fetch_files(files, data_dir, base_url, source):
             pool.shutdown(cancel_futures=True)
 
 
+def _read_members(archive):
+    """Yield name and content of the files of an archive; a link or a device is not a file."""
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as packed:
+            for member in packed.infolist():
+                if not member.is_dir() and not stat.S_ISLNK(member.external_attr >> 16):
+                    yield member.filename, packed.open(member)
+    elif archive.name.endswith(".tar.gz") or tarfile.is_tarfile(archive):
+        with tarfile.open(archive) as packed:
+            for member in packed:
+                if member.isfile():
+                    yield member.name, packed.extractfile(member)
+            # tarfile stops before gzip's checksum, which is at the very end.
+            while packed.fileobj.read(1 << 20):
+                pass
+    else:
+        with gzip.open(archive) as packed:
+            yield archive.stem, packed
+
+
+def _unpack(archive, staging, members):
+    """Unpack the files whose name matches a pattern, each to where the first group says.
+
+    Only plain files are made, and only inside the folder, on every Python: the filters of
+    `tarfile` came with 3.11.4, and `zipfile` has none.
+    """
+    pattern, staging, found = re.compile(members), staging.resolve(), {}
+    for name, content in _read_members(archive):
+        if match := pattern.fullmatch(name):
+            path = (staging / match[1]).resolve()
+            if not path.is_relative_to(staging):
+                raise DownloadError(
+                    f"An archive tries to write outside its folder and was deleted: {archive}. "
+                    f"Expected relative names. Report where it came from. Received: {name!r}"
+                )
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with open(path, "wb") as plain:
+                shutil.copyfileobj(content, plain)
+            found[match[1]] = path
+    return found
+
+
+def _write_mask(source, target):
+    """Write an image of a mask as 0/255 PNG, in one step; some of the originals are JPEG."""
+    mask = np.where(images.decode_image(source)[..., 0] >= 128, 255, 0).astype(np.uint8)
+    temporary = Path(f"{target}.tmp")
+    Image.fromarray(mask).save(temporary, format="PNG")
+    os.replace(temporary, target)
+
+
 def _read_receipt(file, data_dir):
     path = data_dir / WORK_FOLDER / f"{file.target}.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
@@ -114,9 +169,11 @@ def _is_unpacked(file, data_dir):
     return bool(places) and all(p.is_file() and p.stat().st_size == size for p, size in places)
 
 
-def _compute_hash(file, archive, data_dir):
-    """Hash an archive; where none is published, compare with the first one downloaded."""
+def _fetch_archive(file, data_dir, base_url):
+    work = data_dir / WORK_FOLDER
+    archive = _download(file, work, base_url, show_progress=True)
     digest = pooch.file_hash(str(archive), alg="sha256")
+    # Where no hash is published, the first one downloaded is what later ones are compared with.
     first = _read_receipt(file, data_dir).get("sha256", digest)
     if digest != first:
         raise DownloadError(
@@ -124,25 +181,18 @@ def _compute_hash(file, archive, data_dir):
             f"{first}. If its publisher has changed it, delete {archive.name}.json beside it. "
             f"Received: {digest}"
         )
-    return digest
-
-
-def _fetch_archive(file, data_dir, base_url):
-    work = data_dir / WORK_FOLDER
-    archive = _download(file, work, base_url, show_progress=True)
-    digest = _compute_hash(file, archive, data_dir)
     with tempfile.TemporaryDirectory(dir=work) as staging:
         try:
-            members = _archives.unpack(archive, Path(staging), file.members)
-        except _archives.UnsafeArchiveError as error:
-            archive.unlink()
-            raise DownloadError(str(error)) from error
-        except _archives.DAMAGED as error:
+            members = _unpack(archive, Path(staging), file.members)
+        except DAMAGED as error:
             archive.unlink()
             raise DownloadError(
                 f"An archive is damaged and was deleted: {archive}. Run the command again. "
                 f"Received: {error}"
             ) from error
+        except DownloadError:
+            archive.unlink()
+            raise
         if not members or file.num_members not in (None, len(members)):
             raise DownloadError(
                 f"An archive has other contents than expected: {archive}. Expected "
@@ -154,7 +204,7 @@ def _fetch_archive(file, data_dir, base_url):
             name = f"{Path(name).stem}.png" if file.as_masks else name
             target = data_dir / file.folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            (_archives.write_mask if file.as_masks else os.replace)(path, target)
+            (_write_mask if file.as_masks else os.replace)(path, target)
             sizes[target.relative_to(data_dir).as_posix()] = target.stat().st_size
     # The receipt comes last: without it the archive counts as not unpacked.
     receipt = {"url": _get_url(file, base_url), "sha256": digest, "members": sizes}
@@ -165,7 +215,7 @@ def _fetch_archive(file, data_dir, base_url):
 
 
 def _check_space(files, archives, data_dir):
-    packed = [file.num_bytes or file.approximate_bytes for file in archives]
+    packed = [file.num_bytes or sources.NIH_ARCHIVE_BYTES for file in archives]
     # One archive at a time lies beside what is unpacked from all of them.
     needed = sum(file.num_bytes for file in files) + sum(packed) + max(packed, default=0)
     free = shutil.disk_usage(data_dir).free
@@ -231,7 +281,7 @@ def fetch(source, data_dir=None, base_url=None):
 
 def main(arguments=None):
     """Run the command line; returns the exit status."""
-    parser = argparse.ArgumentParser("python -m leakage.data.download", description=__doc__)
+    parser = argparse.ArgumentParser("./run_all.sh setup", description=__doc__)
     parser.add_argument("sources", nargs="+", choices=list(sources.SOURCES))
     parser.add_argument("--data-dir", type=Path, default=paths.get_data_dir())
     parser.add_argument("--base-url", help="a mirror with the layout of a data folder")

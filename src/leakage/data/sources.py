@@ -57,42 +57,20 @@ NIH_ARCHIVE_BYTES = 42_000_000_000 // 12
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """One file to download.
-
-    Attributes
-    ----------
-    url : str
-        Its address.
-    target : str
-        Where it goes, relative to the data folder; of an archive, its file name.
-    num_bytes : int or None
-        Its exact size, where known.
-    sha256 : str or None
-        Its hash, where known. Where not, the size and the archive's own checksums are what can
-        be verified, and the hash of the first download is kept and compared with later ones.
-    members : str or None
-        For archives (zip, tar, gzip): a pattern with one group, the path below `folder` of
-        a member to unpack; members that do not match stay packed. A gzip file has one member,
-        named as the file without `.gz`.
-    folder : str
-        For archives: where members go, relative to the data folder.
-    num_members : int or None
-        For archives: how many members there must be.
-    as_masks : bool
-        Write members as 0/255 PNG under `<stem>.png`.
-    approximate_bytes : int
-        What to reserve on disk if `num_bytes` is unknown.
-    """
+    """One file to download; of an archive, also what to unpack and where to."""
 
     url: str
-    target: str
-    num_bytes: int | None = None
+    target: str  # where it goes, relative to the data folder; of an archive, its file name
+    num_bytes: int | None = None  # exact, where known
+    # Where no hash is published, the size and the archive's own checksums are verified, and the
+    # hash of the first download is kept and compared with later ones.
     sha256: str | None = None
+    # Of a zip, tar or gzip file: what a member's whole name matches; the first group is its path
+    # below `folder`. A gzip file has one member, named as the file without `.gz`.
     members: str | None = None
-    folder: str = ""
-    num_members: int | None = None
-    as_masks: bool = False
-    approximate_bytes: int = 0
+    folder: str = ""  # relative to the data folder
+    num_members: int | None = None  # how many there must be
+    as_masks: bool = False  # write members as 0/255 PNG under `<stem>.png`
 
 
 def _read_manifest(name, url, place):
@@ -180,7 +158,6 @@ def _list_nih_full():
             f"images_{number:02d}.tar.gz",
             members=r"(?:\./)?images/(\d+_\d+\.png)",
             folder="nih/images",
-            approximate_bytes=NIH_ARCHIVE_BYTES,
         )
         for number, name in enumerate(NIH_ARCHIVES, start=1)
     ]
