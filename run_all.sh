@@ -48,10 +48,11 @@ set_up_colab() {
     python=python3
     export PYTHONPATH="$root/src${PYTHONPATH:+:$PYTHONPATH}"
     held=$(mktemp) && wanted=$(mktemp) && missing=$(mktemp)
-    # no addresses and none of Debian's versions, which pip takes for no constraint
+    # no addresses, and no versions of Debian's kind, which pip takes for no constraint
     python3 -m pip freeze --all | grep -E '^[A-Za-z0-9._-]+==[0-9]' >"$held"
     # several distributions bring cv2, and any will do
-    sed 's/ *#.*//; /^$/d' "$root/requirements.txt" | if grep -qi '^opencv' "$held"; then grep -v '^opencv'; else cat; fi >"$wanted"
+    works grep -i '^opencv' "$held" && any='^opencv' || any='^$'
+    sed "s/ *#.*//; /^\$/d; /$any/d" "$root/requirements.txt" >"$wanted"
     while read -r line; do
         tr _ - <"$held" | grep -qi "^${line%%[<>=]*}==" || echo "$line"
     done <"$wanted" >"$missing"
@@ -62,8 +63,8 @@ set_up_colab() {
                 "See its message above. If it is the network: run the cell again."
     fi
     # Installs nothing: pip says where what is there lies outside the tested ranges.
-    note=$(python3 -m pip install --dry-run --no-deps --constraint "$held" --requirement "$wanted" 2>&1 |
-        sed -n 's/^ *The user requested (constraint)/but Colab has/p; s/^ *The user requested //p' | tr '\n' ' ')
+    note=$(python3 -m pip install --dry-run --no-deps -c "$held" -r "$wanted" 2>&1 | tr -s ' \n' ' ' |
+        sed -n 's/.*The user requested \(.*\)  *The user requested (constraint) \([^ ]*\).*/\1 but Colab has \2/p')
     [ -z "$note" ] || say "note: tested with $note"
     rm -f "$held" "$wanted" "$missing"
 }
@@ -138,7 +139,8 @@ set_up_venv() { # $1: run or test
     # What is there stays: a checkout may be shared by a login node and by workers with a GPU.
     case $held in *" gpu=yes "*) gpu=yes ;; esac
     case $held in *" scope=test "*) scope=test ;; esac
-    wanted="lock=$(cksum <"$lock") project=$(cksum <"$root/pyproject.toml") scope=$scope gpu=$gpu $chosen root=$root"
+    wanted="lock=$(cksum <"$lock") project=$(cksum <"$root/pyproject.toml")"
+    wanted="$wanted scope=$scope gpu=$gpu $chosen root=$root"
     if [ "$held" = "$wanted" ] && usable; then return 0; fi
     if [ -z "$held" ] && [ -e "$venv" ]; then
         fail "$venv exists and was not made by this script; it is left alone" \
@@ -172,10 +174,12 @@ set_up() { if on_colab; then set_up_colab; else set_up_venv "$1"; fi; }
 print_help() { sed -n '2,/^set -eu/p' "${BASH_SOURCE[0]}" | sed -n 's/^# \{0,1\}//p'; }
 
 run_tests() {
-    for word in "$@"; do # a path among the words says what to run; else it is everything
-        case $word in -*) ;; *) [ ! -e "${word%%::*}" ] || exec "$python" -m pytest -c "$root/pyproject.toml" --rootdir "$root" "$@" ;; esac
+    set -- -c "$root/pyproject.toml" --rootdir "$root" "$@"
+    for word in "${@:5}"; do # a path among the words says what to run; else it is everything
+        case $word in -*) continue ;; esac
+        [ ! -e "${word%%::*}" ] || exec "$python" -m pytest "$@"
     done
-    exec "$python" -m pytest -c "$root/pyproject.toml" --rootdir "$root" -n 2 --dist loadfile "$root/tests" "$@"
+    exec "$python" -m pytest -n 2 --dist loadfile "$root/tests" "$@"
 }
 
 case ${1:-demo} in

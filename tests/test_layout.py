@@ -9,7 +9,6 @@ import tomllib
 
 import nbformat
 import pytest
-from packaging.requirements import Requirement
 
 from leakage import paths
 from nbrun import parameters, plan
@@ -23,8 +22,8 @@ MAX_LINES, MAX_MEDIAN_LINES = 25, 8
 PATH_START = re.compile(r"^(\.{0,2}/\w|\.\./|~/|data/|results/|notebooks/|[A-Z]:\\)")
 FILES = """
 README.md LICENSE CITATION.cff CHANGELOG.md pyproject.toml requirements.txt requirements-dev.txt
-requirements.lock run_all.sh .gitignore .pre-commit-config.yaml .ci/run .github/workflows/ci.yml
-data/README.md notebooks/profiles/demo.yaml notebooks/profiles/smoke.yaml
+requirements.lock run_all.sh .gitignore .pre-commit-config.yaml .ci/run .ci/lock
+.github/workflows/ci.yml data/README.md notebooks/profiles/demo.yaml notebooks/profiles/smoke.yaml
 trovi.json notebooks/chameleon/run_on_a_node.ipynb
 """.split()
 
@@ -45,28 +44,9 @@ def test_the_file_exists(name):
     assert (ROOT / name).is_file()
 
 
-@pytest.mark.parametrize("name", ["run_all.sh", ".ci/run"])
+@pytest.mark.parametrize("name", ["run_all.sh", ".ci/run", ".ci/lock"])
 def test_scripts_can_be_executed(name):
     assert os.access(ROOT / name, os.X_OK)
-
-
-def test_every_requirement_says_where_it_is_used():
-    for name in ("requirements.txt", "requirements-dev.txt"):
-        lines = (ROOT / name).read_text().splitlines()
-        assert all(re.search(r"#\s*\S+", line) for line in lines if line.strip())
-
-
-def test_the_lock_is_exact_hashed_within_the_ranges_and_names_no_registry():
-    lock = (ROOT / "requirements.lock").read_text()
-    held = dict(re.findall(r"^([\w.-]+)==([^ ;\\]+)", lock, re.MULTILINE))
-    blocks = re.split(r"\n(?=[\w.-]+==)", lock)[1:]
-    assert all("--hash=sha256:" in block for block in blocks)
-    assert "://" not in lock and "index-url" not in lock.replace("--no-emit-index-url", "")
-    for name in ("requirements.txt", "requirements-dev.txt"):
-        for line in (ROOT / name).read_text().splitlines():
-            if text := line.split("#")[0].strip():
-                wanted = Requirement(text)
-                assert wanted.specifier.contains(held[wanted.name]), f"lock again: {text}"
 
 
 def test_the_version_is_the_same_everywhere():
