@@ -23,7 +23,7 @@ from leakage.data import sources
 
 NOTEBOOKS = sorted((paths.ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 NOTEBOOK = paths.ROOT / "notebooks" / "02_explore_convnet_activations.ipynb"
-DOWNLOAD = "src/leakage/download.py"
+DATA = "src/leakage/data"
 
 # What Colab does not have: our three, and the one of their needs that it does not have either.
 MISSING = {"papermill", "tf-keras-vis", "imagehash", "deprecated"}
@@ -142,7 +142,9 @@ def colab(tmp_path_factory, shared_dir):
         if not [*colab.site.glob(f"{name}-*.dist-info")]:  # pip is real
             write_metadata(colab.site, name, version)
     # It needs packages that are only said to be here; it prints what it was asked for.
-    (colab.repository / DOWNLOAD).write_text("import sys; print('asked for', *sys.argv[1:])")
+    (colab.repository / DATA / "__init__.py").write_text("")
+    recorder = "import sys; print('asked for', *sys.argv[1:])"
+    (colab.repository / DATA / "download.py").write_text(recorder)
     commit(colab.repository)
     return colab
 

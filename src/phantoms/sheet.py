@@ -1,7 +1,5 @@
 """A contact sheet of the phantoms, with their true masks outlined."""
 
-from matplotlib import figure, patches
-
 from phantoms import animals, chest, plan
 
 MASK_COLOURS = {"lungs": "#4fc3f7", "lesion": "#ff5252", "symbols": "#ffd54f", "animal": "#ff4081"}
@@ -45,6 +43,8 @@ def draw_sheet(*, seed=20, num_columns=6, size_px=224):
             "`num_columns` must be an even number of 2 or more, for half of the columns show the "
             f"masks. Received: {num_columns!r}"
         )
+    from matplotlib import figure, patches  # comes with the study; drawing needs none
+
     num_rows = len(CHEST_ROWS) + len(ANIMAL_ROWS)
     # Chest images are wider than high, animals square with a line of text above.
     heights = [0.92] * len(CHEST_ROWS) + [1.12] * len(ANIMAL_ROWS)
