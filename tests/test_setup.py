@@ -17,6 +17,7 @@ LISTS = ("requirements.txt", "requirements-dev.txt")
 # Where a package is imported under another name than it is installed by.
 DISTRIBUTIONS = {
     "PIL": "pillow",
+    "jupyter_client": "jupyter-client",
     "cv2": "opencv-contrib-python-headless",
     "sklearn": "scikit-learn",
     "tf_keras_vis": "tf-keras-vis",
