@@ -6,6 +6,8 @@ A check is one file in `checks/` with one function that returns a list of `Row`,
 
 import inspect
 
+import numpy as np
+
 from leakcard import facts, rows, training_record
 from leakcard import table as image_table
 from leakcard.card import ReportCard, compare_cards, describe_table, read_card
@@ -104,7 +106,8 @@ def audit(
         Decides permutations, folds and bootstraps.
     checks : dict of str to callable
         What is looked for, `CHECKS` by default. A check takes, by name, any of `table` (with all
-        columns), `images` (repeated rows once), `units` (independent units of `images`: patients,
+        columns), `listed` (as `table`, with the rows whose file cannot be read), `images` (repeated
+        rows once), `units` (independent units of `images`: patients,
         joined where they share a picture), `knows_patient`, `pairs`, `links` (rows that show the
         same picture), `looks` (None if no image could be read), `record`, `group`, `inferred`
         (how patients were, in words), `num_permutations` and `seed`.
@@ -125,8 +128,13 @@ def audit(
         )
     if record is not None:
         record = training_record.check_record(record)
+    if group is not None:
+        group = image_table.find_column(table, group)
     table = image_table.complete_table(table, pattern, group)
+    notes = list(table.attrs.get("notes", []))
     inferred = ", ".join(map(str, table.attrs.get("patient_id_inferred", [])))
+    listed = table.copy()
+    listed.attrs = {}
     table, unreadable, readable = _describe(table)
     unique = table.drop_duplicates("image_id").reset_index(drop=True)
     if pairs is None and readable:
@@ -135,14 +143,15 @@ def audit(
         pairs = search.find_duplicates(unique[unique["sha256"].notna()])
     if looks is None and readable:
         looks = measure_looks(unique)
-    same = links.list_links(table, pairs)
+    flat = () if pairs is None else pairs.attrs.get("flat", ())
     measured = {
         "table": table,
+        "listed": listed,
         "images": image_table.add_properties(unique),
         "units": image_table.join_units(unique, pairs),
-        "knows_patient": table["patient_id"] != table["image_id"],
+        "knows_patient": listed["patient_id"] != listed["image_id"],
         "pairs": pairs,
-        "links": same,
+        "links": links.list_links(table, pairs, flat),
         "looks": looks,
         "record": record,
         "group": group,
@@ -150,10 +159,38 @@ def audit(
         "num_permutations": num_permutations,
         "seed": seed,
     }
-    found = [row for check in checks.values() for row in _call(check, measured)]
+    folds = image_table.list_folds(listed)
+    found = [
+        row
+        for check in checks.values()
+        for row in (_call_for_folds(check, measured, folds) if folds else _call(check, measured))
+    ]
     order = list(CODES)
     found = sorted(rows.settle_rows(found), key=lambda row: order.index(row.code))
-    return ReportCard(found, describe_table(table, unreadable), table, same)
+    about = describe_table(table, unreadable) | {"notes": notes, "num_read": _count_read(table)}
+    return ReportCard(found, about, table, measured["links"])
+
+
+def _count_read(table):
+    return int(table.loc[table["sha256"].notna(), "image_id"].nunique())
+
+
+def _call_for_folds(check, measured, folds):
+    """Run a check with each fold in turn as the test set; of each row keep the worst."""
+    if not {"table", "listed", "links"} & set(inspect.signature(check).parameters):
+        return _call(check, measured)
+    found = {}
+    for fold in folds:
+        turn = dict(measured)
+        for name in ("table", "listed"):
+            split = measured[name]["split"]
+            named = split.where(split.isna(), np.where(split == fold, "test", "train"))
+            turn[name] = measured[name].assign(split=named)
+        flat = () if measured["pairs"] is None else measured["pairs"].attrs.get("flat", ())
+        turn["links"] = links.list_links(turn["table"], measured["pairs"], flat)
+        for row in _call(check, turn):
+            found.setdefault(row.check, []).append((fold, row))
+    return [rows.choose_worst(turns) for turns in found.values()]
 
 
 def _call(check, measured):

@@ -12,6 +12,7 @@ import leakcard
 from leakcard import page, reading
 
 NUM_SHOWN = 10
+PLAIN_MARKS = {"fail": "x", "warn": "!", "not testable": "?", "pass": "ok"}
 
 
 def make_parser():
@@ -80,28 +81,50 @@ def main(arguments=None):
         sys.stderr.write(f"leakcard: {error}\n")
         return 2
     write_report(card, out)
+    if card.has_leak:
+        return 1
+    if card.about["num_read"] == 0 and card.about["num_unreadable"]:
+        sys.stderr.write("leakcard: no image could be read; nothing was checked but the list.\n")
+        return 2
     if all(row.status == "not testable" for row in card.rows):
         sys.stderr.write(
             "leakcard: nothing could be checked. Give readable images, or columns label and "
             "split.\n"
         )
         return 2
-    return 1 if card.has_leak else 0
+    return 0
+
+
+def _say(text):
+    """Write a line, with a question mark for what the terminal has no sign for."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+
+
+def _choose_marks():
+    encoding = sys.stdout.encoding or "utf-8"
+    try:
+        "".join(page.MARKS.values()).encode(encoding)
+    except UnicodeEncodeError:
+        return PLAIN_MARKS
+    return page.MARKS
 
 
 def write_report(card, out):
-    """Write the card to standard output, a line a row, and what could not be read."""
+    """Write the card to standard output, a line a row, and all that was not used."""
+    marks = _choose_marks()
     for row in card.rows:
         told = row.figure if row.status != "not testable" else row.reason
-        mark = page.MARKS[row.status]
-        sys.stdout.write(f"{mark} {row.code:<5}{row.status:<13}{row.title}: {told}\n")
+        _say(f"{marks[row.status]} {row.code:<5}{row.status:<13}{row.title}: {told}")
+    for note in card.about["notes"]:
+        _say(f"note: {note}")
     unreadable = card.about["unreadable"]
     for one in unreadable[:NUM_SHOWN]:
-        sys.stdout.write(f"left out, cannot be read: {one['image_id']}: {one['reason']}\n")
+        _say(f"left out, cannot be read: {one['image_id']}: {one['reason']}")
     if card.about["num_unreadable"] > NUM_SHOWN:
         more = card.about["num_unreadable"] - NUM_SHOWN
-        sys.stdout.write(f"left out, cannot be read: {more} more, see report_card.json\n")
-    sys.stdout.write(f"{card.describe()}\nReport card: {out / 'report_card.html'}\n")
+        _say(f"left out, cannot be read: {more} more, see report_card.json")
+    _say(f"{card.describe()}\nReport card: {out / 'report_card.html'}")
 
 
 if __name__ == "__main__":

@@ -93,6 +93,9 @@ class ReportCard:
         if self.questions:
             lines += ["", "## Questions to the author", ""]
             lines += [f"- {code} ({CODES[code]}): {text}" for code, text in self.questions]
+        if self.about.get("notes"):
+            lines += ["", "## What was guessed, joined or not used", ""]
+            lines += [f"- {note}" for note in self.about["notes"]]
         if self.about["unreadable"]:
             lines += ["", "## Left out: could not be read", ""]
             lines += [f"- `{one['image_id']}`" for one in self.about["unreadable"]]
@@ -106,6 +109,8 @@ class ReportCard:
         text += f"classes: {', '.join(about['labels']) or 'not given'}. "
         if about["num_unreadable"]:
             text += f"{about['num_unreadable']} images could not be read. "
+        if about.get("notes"):
+            text += f"{len(about['notes'])} notes on how the input was read. "
         found = ", ".join(f"{count} {status}" for status, count in self.counts.items() if count)
         text += f"Result: {found}."
         if about["is_phantom"]:

@@ -7,16 +7,23 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 from tqdm import tqdm
 
 from leakcard import files
 
 # Part of every cache key: raise it whenever decoding or resizing gives other pixels.
-DECODER_VERSION = "1"
+DECODER_VERSION = "2"
 
+# An image of more pixels is refused: 10 bytes for each are needed at once.
+MAX_PIXELS = 178_956_970
+ORIENTATION = 0x0112  # the EXIF tag
 # What a 16-bit sample is divided by, so that 65535 becomes 255.
 SIXTEEN_TO_EIGHT_BITS = 257
+
+
+class Refused(ValueError):
+    """An image that is whole, but of which it is not certain what it shows, or too large."""
 
 
 def _scale_sixteen_bits(image, path):
@@ -24,7 +31,7 @@ def _scale_sixteen_bits(image, path):
     # clips everything above 255 to white.
     values = np.asarray(image).astype(np.int64)
     if values.min() < 0 or values.max() > 65535:
-        raise ValueError(
+        raise Refused(
             f"An image holds gray values that are not of 8 or 16 bits: {path}. Expected values "
             f"in [0, 65535]. Save it as 16-bit PNG. Received: values in "
             f"[{values.min()}, {values.max()}]"
@@ -33,7 +40,22 @@ def _scale_sixteen_bits(image, path):
     return np.repeat(gray[..., np.newaxis], 3, axis=2)
 
 
+def _scale_floats(image, path):
+    values = np.asarray(image, dtype=np.float64)
+    low, high = float(np.min(values)), float(np.max(values))
+    if not (np.isfinite(low) and np.isfinite(high)) or low < 0 or high > 255:
+        raise Refused(
+            f"An image holds numbers of which it is not certain how bright they are: {path}. "
+            f"Expected values in [0, 1] or in [0, 255]. Save it as PNG. Received: values in "
+            f"[{low:g}, {high:g}]"
+        )
+    gray = np.round(values * 255 if high <= 1 else values).astype(np.uint8)
+    return np.repeat(gray[..., np.newaxis], 3, axis=2)
+
+
 def _to_rgb(image, path):
+    if image.mode == "F":
+        return _scale_floats(image, path)
     if image.mode == "I" or image.mode.startswith("I;16"):
         return _scale_sixteen_bits(image, path)
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
@@ -46,15 +68,54 @@ def _to_rgb(image, path):
 
 def _decode(content, path):
     """Return (RGB array, file format) of the bytes of one image file."""
+    if content[128:132] == b"DICM":
+        return _decode_dicom(content, path), "DICOM"
     try:
         with Image.open(io.BytesIO(content)) as image:
+            file_format = str(image.format)
+            if image.width * image.height > MAX_PIXELS:
+                raise Refused(_tell_too_large(path, f"{image.width} x {image.height} pixels"))
             image.load()  # open() reads only the header: half a file passes it
-            return _to_rgb(image, path), str(image.format)
-    except (OSError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+            if image.getexif().get(ORIENTATION, 1) != 1:
+                image = ImageOps.exif_transpose(image)  # as every viewer shows it
+            return _to_rgb(image, path), file_format
+    except Refused:
+        raise
+    except Image.DecompressionBombError as error:
+        raise Refused(_tell_too_large(path, str(error))) from error
+    except Exception as error:  # of damaged files decoders raise anything, RuntimeError among it
         raise ValueError(
             f"An image cannot be decoded: {path}. Expected a whole JPEG, PNG or other image "
             f"file. Delete it and download it again. Received: {len(content)} bytes, {error}"
         ) from error
+
+
+def _tell_too_large(path, what):
+    return (
+        f"An image is too large: {path}. Expected at most {MAX_PIXELS / 1e6:.0f} million pixels, "
+        f"since decoding needs about 10 bytes for each. To allow it, make it smaller. "
+        f"Received: {what}"
+    )
+
+
+def _decode_dicom(content, path):
+    try:
+        import pydicom
+    except ImportError as error:
+        raise ValueError(
+            f"An image is DICOM: {path}. To read it: pip install 'leakage[dicom]'"
+        ) from error
+    try:
+        data = pydicom.dcmread(io.BytesIO(content))
+        values = pydicom.pixels.apply_voi_lut(data.pixel_array, data).astype(np.float64)
+    except Exception as error:  # decoders of damaged files raise anything
+        raise ValueError(f"A DICOM file cannot be decoded: {path}. Received: {error}") from error
+    values = values[0] if int(data.get("NumberOfFrames", 1) or 1) > 1 else values
+    span = values.max() - values.min()
+    scaled = np.round(255 * (values - values.min()) / (span if span else 1)).astype(np.uint8)
+    if data.get("PhotometricInterpretation") == "MONOCHROME1":
+        scaled = 255 - scaled
+    return scaled if scaled.ndim == 3 else np.repeat(scaled[..., np.newaxis], 3, axis=2)
 
 
 def decode_image(path):
@@ -69,13 +130,15 @@ def decode_image(path):
     -------
     ndarray of shape (height, width, 3), dtype=uint8, in [0, 255]
         RGB. Gray is repeated; 16-bit gray keeps its full range (65535 becomes 255); palettes
-        are looked up; transparency is laid over black; CMYK is converted. EXIF rotation is
-        not applied (as in Keras). Of an animation, the first frame.
+        are looked up; transparency is laid over black; CMYK is converted; EXIF orientation is
+        applied, as viewers do (Keras does not); floats in [0, 1] are scaled. Of several frames,
+        the first.
 
     Raises
     ------
     ValueError
-        If the file is truncated or no image; the message names it.
+        If the file is truncated, too large, no image, or holds numbers that say nothing of how
+        bright they are; the message names it.
     FileNotFoundError
         If there is no such file.
     """

@@ -93,6 +93,10 @@ def _format_images(card):
             f"<details><summary>{row.code} {html.escape(row.title)}: {row.num_images} images"
             f"</summary><code>{names}</code></details>"
         )
+    if card.about.get("notes"):
+        parts.append("<h2>What was guessed, joined or not used</h2><ul>")
+        parts += [f"<li>{html.escape(note)}</li>" for note in card.about["notes"]]
+        parts.append("</ul>")
     if card.about["unreadable"]:
         parts.append("<h2>Left out: could not be read</h2><ul>")
         parts += [

@@ -82,6 +82,24 @@ class Row:
             )
 
 
+def choose_worst(turns):
+    """Return the worst of the rows of one check, and say of which fold it is.
+
+    Parameters
+    ----------
+    turns : list of (str, Row)
+        The fold that was the test set, and what was found.
+
+    Returns
+    -------
+    Row
+    """
+    fold, worst = min(turns, key=lambda turn: STATUSES.index(turn[1].status))
+    same = sum(row.status == worst.status for _, row in turns)
+    told = f"{fold} as test set: {worst.figure}" if worst.figure else f"{fold} as test set"
+    return replace(worst, figure=f"{told} ({worst.status} in {same} of {len(turns)} folds)")
+
+
 def name_images(image_ids):
     """Return what a row says of the images concerned: `images` (sorted, capped), `num_images`."""
     unique = sorted({str(name) for name in image_ids})

@@ -1,10 +1,13 @@
 """The contract: one row an image, the same columns for all, missing = NaN, never a guess."""
 
+import importlib.util
 import re
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
+
+from leakcard import values
 
 COLUMNS = (
     "image_id",
@@ -35,11 +38,15 @@ ADULT_AGE_YEARS = 18
 NUM_SIZE_CLASSES = 5
 
 SPLITS = ("train", "val", "test")
+FOLD = "fold "
 SPLIT_NAMES = {
-    **dict.fromkeys(("train", "training", "trn", "tr"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "dev", "tune"), "val"),
-    **dict.fromkeys(("test", "testing", "tst", "holdout", "eval"), "test"),
+    **dict.fromkeys(("train", "training", "trn", "tr", "trainval"), "train"),
+    **dict.fromkeys(("val", "valid", "validate", "validation", "dev", "development"), "val"),
+    **dict.fromkeys(("tune", "tuning"), "val"),
+    **dict.fromkeys(("test", "testing", "tst", "holdout", "heldout", "eval", "evaluation"), "test"),
 }
+# Words that may stand beside the name of a split: "train_images", "test set", "val2017".
+SPLIT_FILLERS = {"set", "split", "data", "dataset", "images", "image", "imgs", "img", "hold", "out"}
 # Patterns of file names that say whose image it is; the first group is the patient.
 PATTERNS = {
     "kermany": r"(person\d+)(?=_)|((?:NORMAL2-)?IM-\d+)",
@@ -47,6 +54,40 @@ PATTERNS = {
     "mimic": r"(?:^|/)(p\d{8})(?:/|_)",
     "chexpert": r"(?:^|/)(patient\d+)(?:/|_)",
 }
+
+
+def find_split(name):
+    """Say which split a name means.
+
+    Parameters
+    ----------
+    name : str
+        Of a folder, or in a column of splits, such as "Train", "validation_set" or "test2017".
+
+    Returns
+    -------
+    {"train", "val", "test"} or None
+        None if it is the name of no split, or of several.
+    """
+    words = re.findall(r"[^\W\d_]+", str(name).lower())
+    if not words:
+        return None
+    if "".join(words) in SPLIT_NAMES:
+        return SPLIT_NAMES["".join(words)]
+    found = {SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES}
+    others = set(words) - set(SPLIT_NAMES) - SPLIT_FILLERS
+    return found.pop() if len(found) == 1 and not others else None
+
+
+def list_folds(table):
+    """Return the names of the folds that a completed table has in place of splits."""
+    names = table["split"].dropna().astype(str)
+    return sorted(set(names[names.str.startswith(FOLD)]), key=lambda name: (len(name), name))
+
+
+def can_read_dicom():
+    """Tell whether the extra `dicom` is installed."""
+    return importlib.util.find_spec("pydicom") is not None
 
 
 def make_table(rows):
@@ -138,31 +179,56 @@ def complete_table(table, pattern=None, group=None):
             f"A table to audit needs a column `path` (or `image_id`), and should have `label` and "
             f"`split`. Rename its columns. Received: {list(table.columns)[:12]}"
         )
-    if group is not None and group not in table.columns:
-        raise ValueError(
-            f"The group column is not in the table. Expected one of {list(table.columns)}. "
-            f"Received: group={group!r}"
-        )
     attrs = dict(table.attrs)
+    if group is not None:
+        find_column(table, group)
     others = [name for name in table.columns if name not in COLUMNS and name != "split"]
     table = table.reindex(columns=[*COLUMNS, "split", *others]).reset_index(drop=True)
     for name in ("image_id", "path", "patient_id", "label", "split"):
         table[name] = table[name].astype(object).where(table[name].notna(), np.nan)
     table["image_id"] = table["image_id"].fillna(table["path"]).astype(str).astype(object)
-    known = table["split"].dropna().astype(str).str.strip().str.lower()
-    unknown = sorted(set(known) - set(SPLIT_NAMES))
+    table, notes = values.clean_values(table)
+    known = table["split"].dropna().astype(str)
+    unknown = sorted({n for n in known if not n.startswith(FOLD) and find_split(n) is None})
     if unknown:
         raise ValueError(
             f"The column `split` has names that are not known. Expected train, val or test (or "
-            f"{', '.join(sorted(set(SPLIT_NAMES) - set(SPLITS)))}). Received: {unknown[:5]}"
+            f"{', '.join(sorted(set(SPLIT_NAMES) - set(SPLITS)))}), or numbers of folds in a "
+            f"column `fold`. Received: {unknown[:5]}"
         )
-    table["split"] = known.map(SPLIT_NAMES).reindex(table.index).astype(object)
-    table["age_years"] = pd.to_numeric(table["age_years"], errors="coerce")
-    table.attrs = attrs
+    named = known.where(known.str.startswith(FOLD), known.map(find_split))
+    table["split"] = named.reindex(table.index).astype(object)
+    table.attrs = attrs | {"notes": [*attrs.get("notes", []), *notes]}
     if pattern is not None:
         table = infer_patients(table, pattern)
     table["patient_id"] = table["patient_id"].fillna(table["image_id"]).astype(str)
     return table
+
+
+def find_column(table, name):
+    """Return the column of a table that a user means by a name.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `reading.read_images` returns it, with `attrs["renamed"]`.
+    name : str
+        The name in the user's own list, in any case, or that of `leakcard.COLUMNS`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such column.
+    """
+    renamed = table.attrs.get("renamed", {})
+    for known in (name, *(n for n in [*renamed, *table.columns] if n.lower() == name.lower())):
+        found = renamed.get(known, known)
+        if found in table.columns:
+            return found
+    raise ValueError(
+        f"The group column is not in the table. Expected one of {[*renamed, *table.columns]}. "
+        f"Received: group={name!r}"
+    )
 
 
 def infer_patients(table, pattern):

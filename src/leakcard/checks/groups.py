@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from leakcard import intervals
+from leakcard import intervals, values
 from leakcard import rows as card_rows
 from leakcard import table as image_table
 from leakcard.rows import Row
@@ -10,14 +10,48 @@ from leakcard.rows import Row
 TOLD_BY = "patient_id"
 
 
-def check_groups(table, knows_patient, group, inferred):
-    """L3.2: patients, and a further group column, across splits and across classes."""
+def check_groups(listed, knows_patient, group, inferred):
+    """L3.2: patients, and a further group column, across splits and across classes.
+
+    All rows of a list count, also those whose file cannot be read.
+    """
+    table = listed
     told_by = f"{TOLD_BY}, inferred: {inferred}" if inferred else TOLD_BY
     known = knows_patient
     rows = _check_one(table, table["patient_id"].where(known), "patient", "patients", told_by)
+    rows += _compare_spellings(table, table["patient_id"].where(known))
     if group:
         rows += _check_one(table, table[group], group, f"groups of {group!r}", f"column {group}")
     return rows
+
+
+def _compare_spellings(table, patients):
+    """Warn of ids that may be one patient in two spellings; no row where there are none."""
+    alike = [
+        names
+        for names in values.find_alike(patients.dropna())
+        if len(set(table.loc[patients.isin(names), "split"].dropna())) > 1
+    ]
+    if not alike:
+        return []
+    concerned = patients.isin([name for names in alike for name in names])
+    pairs = "; ".join(" and ".join(names[:3]) for names in alike[:3])
+    more = f"; and {len(alike) - 3} more" if len(alike) > 3 else ""
+    return [
+        Row(
+            code="L3.2",
+            check="patient_spellings",
+            title="Patients spelled in two ways across splits",
+            status="warn",
+            **card_rows.name_images(table.loc[concerned, "image_id"]),
+            figure=f"{len(alike)} patients: {pairs}{more}",
+            value=len(alike),
+            reason="They differ in case, zeros or separators only. Here they count as different "
+            "patients; if they are the same, the test set is not new to the model.",
+            action="Write every patient in one way, and audit again.",
+            question="Are these the same patients?",
+        )
+    ]
 
 
 def suggest_pattern(table):

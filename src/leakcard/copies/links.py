@@ -5,8 +5,16 @@ import itertools
 import pandas as pd
 
 
-def list_links(table, pairs):
+def list_links(table, pairs, flat=()):
     """List which images are the same picture: shared files, repeated rows, confirmed pairs.
+
+    Parameters
+    ----------
+    table : DataFrame
+    pairs : DataFrame or None
+        As from `search.find_duplicates`.
+    flat : collection of str
+        Ids of images of one colour: they are nobody's copies.
 
     Returns
     -------
@@ -20,7 +28,8 @@ def list_links(table, pairs):
     for _, same in rows[rows["image_id"].duplicated(keep=False)].groupby("image_id"):
         links += _pair_rows(same[columns].to_numpy().tolist(), "repeated row")
     rows = rows.drop_duplicates(columns)
-    for _, same in rows.dropna(subset=["sha256"]).groupby("sha256"):
+    pictures = rows[~rows["image_id"].isin(flat)].dropna(subset=["sha256"])
+    for _, same in pictures.groupby("sha256"):
         if len(set(same["image_id"])) > 1:
             links += [
                 link

@@ -152,6 +152,8 @@ def find_duplicates(
     pixels = dict(zip(prints.paths, prints.pixels, strict=True))
 
     # A file that cannot be decoded can still be the same file as another.
+    flat_paths = {path for path, flat in zip(prints.paths, prints.is_flat, strict=True) if flat}
+    is_flat = np.array([str(path) in flat_paths for path in rows.paths])
     groups = {}
     for row in np.flatnonzero(is_file).tolist():
         content = pixels.get(str(rows.paths[row])) or files[row]
@@ -159,6 +161,8 @@ def find_duplicates(
             groups.setdefault(content, []).append(row)
     records = []
     for members in groups.values():
+        if is_flat[members[0]]:
+            continue  # one colour: the same content says nothing of where it comes from
         for a, b in rows.pair_group(members):
             kind = "file" if files[a] is not None and files[a] == files[b] else "pixels"
             records.append(rows.describe((a, b), kind, 0, 1.0))
@@ -181,6 +185,7 @@ def find_duplicates(
         "unreadable": prints.unreadable,
         "num_images": len(pixels),
         "num_flat": num_flat,
+        "flat": sorted(set(rows.ids[is_flat])),
         "num_candidates": found.num_candidates,
         "num_plausible": found.num_plausible,
         "num_registered": found.num_registered,
