@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from leakage import data
 from leakcard import __main__ as command
 
 
@@ -204,3 +205,20 @@ def test_an_image_that_is_too_large_is_named_as_such(run):
 def test_a_group_is_found_under_the_name_that_the_list_gives_it(run):
     code, rows, _, output = run("group-renamed", "--group", "hospital", listed=True)
     assert code in (0, 1) and any(check.endswith("_across_splits") for check in rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "reader", "options", "num_images"),
+    [
+        ("kermany-class-case", "kermany", {}, 12),
+        ("nih-ages", "nih", {"min_age_years": 18}, 8),
+        ("cohen-no-folder-column", "cohen", {}, None),
+    ],
+)
+def test_readers_of_public_sets_lose_nothing(
+    shared_dir, tmp_path, monkeypatch, name, reader, options, num_images
+):
+    monkeypatch.setattr(sys, "argv", ["make.py", str(tmp_path / "in")])
+    runpy.run_path(str(shared_dir / "cases" / name / "make.py"))
+    table = data.READERS[reader](tmp_path / "in", **options)
+    assert len(table) == num_images if num_images else len(table) > 0

@@ -150,7 +150,7 @@ def _clean_sexes(sexes, notes):
 
 
 def _clean_ages(ages, notes):
-    years = ages.map(_read_age, na_action="ignore").astype("float64")
+    years = read_ages(ages)
     given = ages.notna() & ~ages.astype(str).str.strip().str.lower().isin(MISSING)
     unread = given & years.isna()
     if unread.any():
@@ -172,6 +172,21 @@ def _clean_ages(ages, notes):
     return years.mask(wrong)
 
 
+def read_ages(ages):
+    """Read ages in years from numbers and text such as "63", "063Y", "018M" or "63 years".
+
+    Parameters
+    ----------
+    ages : Series
+
+    Returns
+    -------
+    Series of float64
+        NaN where it says no age; ages outside of 0 to 120 years are returned as they are.
+    """
+    return ages.map(_read_age, na_action="ignore").astype("float64")
+
+
 def _read_age(value):
     if not isinstance(value, str):
         return float(value)
@@ -186,17 +201,11 @@ def _clean_dates(dates, notes):
     given = dates.dropna().astype(str).str.strip()
     if given.empty:
         return dates
-    read = pd.to_datetime(
-        given.where(given.str.fullmatch(r"\d{4}-\d\d?-\d\d?([ T].*)?")),
-        errors="coerce",
-        format="ISO8601",
-    )
-    compact = given.str.fullmatch(r"(19|20)\d{6}(\.0)?")
-    read = read.fillna(
-        pd.to_datetime(given.where(compact).str[:8], errors="coerce", format="%Y%m%d")
-    )
-    years = given.str.fullmatch(r"(19|20)\d\d(\.0)?")
-    read = read.fillna(pd.to_datetime(given.where(years).str[:4], errors="coerce", format="%Y"))
+    iso = given.str.fullmatch(r"\d{4}(-\d\d?(-\d\d?([ T].*)?)?)?")
+    read = pd.to_datetime(given.where(iso), errors="coerce", format="ISO8601")
+    compact = given.str.fullmatch(r"(19|20)\d{6}(\.0)?")  # as in DICOM
+    dense = pd.to_datetime(given.where(compact).str[:8], errors="coerce", format="%Y%m%d")
+    read = read.fillna(dense)
     parts = given.str.extract(_NUMERIC_DATE.pattern + "$")
     numeric = read.isna() & parts[2].str.len().isin([2, 4])
     if numeric.any():

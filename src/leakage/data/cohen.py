@@ -13,6 +13,7 @@ import pandas as pd
 
 from leakage.data import _common
 from leakcard import table as image_table
+from leakcard import values
 
 # The vocabulary of before August 2020 names the germ alone; the later one is a path such as
 # `Pneumonia/Bacterial/Klebsiella`. These are the names that moved below `Pneumonia/`.
@@ -31,6 +32,8 @@ OLD_PNEUMONIAS = {
     "Streptococcus",
     "Varicella",
 }
+# Read where they are there.
+OPTIONAL_COLUMNS = ("age", "sex", "view", "modality", "date", "folder", "license")
 LATERAL = {"L", "LATERAL"}
 # American order for numbers, as dates such as 03/16/20 show; years and months stay what they are.
 _DATES = (
@@ -51,7 +54,7 @@ def _get_label(finding):
     words = {word.strip() for word in re.split(r"[,/]", str(finding))}
     if "COVID-19" in words:
         return "covid"
-    if finding == "No Finding":
+    if str(finding).strip().lower() == "no finding":
         return "normal"
     return "pneumonia" if "Pneumonia" in words or words & OLD_PNEUMONIAS else "other"
 
@@ -66,10 +69,22 @@ def _parse_date(text):
     return np.nan
 
 
+def _read_metadata(path):
+    metadata = pd.read_csv(path, dtype=str)
+    absent = [name for name in ("filename", "finding", "patientid") if name not in metadata]
+    if absent:
+        raise ValueError(
+            f"The metadata of Cohen et al. lack the columns {', '.join(absent)}. Expected the file "
+            f"as it is in the collection, with commas. Received: {path} with the columns "
+            f"{list(metadata.columns)[:8]}"
+        )
+    return metadata.reindex(columns=[*dict.fromkeys([*metadata.columns, *OPTIONAL_COLUMNS])])
+
+
 def _keep_frontal(metadata):
     view = metadata["view"].fillna("").str.strip()
     return metadata[
-        (metadata["modality"] == "X-ray")
+        (metadata["modality"].fillna("X-ray") == "X-ray")
         & ~view.str.upper().isin(LATERAL)
         & (metadata["folder"].fillna("images") == "images")
     ].drop_duplicates("filename")
@@ -106,7 +121,7 @@ def read_table(data_dir, *, first_per_patient=False, labels=None, num_jobs=2):
     what = "The X-rays of the COVID-19 image data collection were"
     _common.require(root / "images", "cohen", data_dir, what)
     _common.require(root / "metadata.csv", "cohen", data_dir, "The metadata of Cohen et al. were")
-    metadata = _keep_frontal(pd.read_csv(root / "metadata.csv", dtype=str))
+    metadata = _keep_frontal(_read_metadata(root / "metadata.csv"))
     metadata["label"] = [_get_label(finding) for finding in metadata["finding"]]
     if labels is not None:
         metadata = metadata[metadata["label"].isin(list(labels))]
@@ -136,7 +151,7 @@ def _make_row(row, root, masks):
         "source": "cohen",
         "patient_id": f"cohen:{str(row['patientid']).strip().removesuffix('.0')}",
         "age_years": row["age"],
-        "sex": text["sex"] if text["sex"] in ("M", "F") else None,
+        "sex": values.SEXES.get(text["sex"].lower()),
         "view": text["view"] if text["view"] not in ("nan", "?", "") else None,
         "date": _parse_date(row["date"]),
         "license": text["license"] if text["license"] not in ("nan", "") else None,

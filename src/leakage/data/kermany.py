@@ -58,10 +58,11 @@ def read_table(data_dir, *, num_jobs=2):
     _common.require(root, "kermany", data_dir, what)
     files = [
         (path, folder, label)
-        for folder in FOLDERS
-        for name, label in LABELS.items()
-        if (root / folder / name).is_dir()
-        for path in _common.list_images(root / folder / name)
+        for place in sorted(root.iterdir())
+        if (folder := place.name.lower()) in FOLDERS and place.is_dir()
+        for inner in sorted(place.iterdir())
+        if (label := LABELS.get(inner.name.upper())) and inner.is_dir()
+        for path in _common.list_images(inner)
     ]
     if not files:
         raise _common.missing_data(root, "kermany", Path(data_dir), what)

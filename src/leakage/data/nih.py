@@ -12,6 +12,7 @@ import pandas as pd
 
 from leakage.data import _common
 from leakcard import table as image_table
+from leakcard import values
 
 TABLE = "Data_Entry_2017_v2020.csv"
 # The header's `OriginalImage[Width,Height]` holds a comma, so that rows have 11 fields under
@@ -40,7 +41,7 @@ def _read_entries(folder, data_dir):
     else:
         raise _common.missing_data(folder / TABLE, "nih", Path(data_dir), "The NIH table was")
     entries = pd.read_csv(path, names=FIELDS, header=0, index_col=False, dtype={"sex": object})
-    if not entries["name"].astype(str).str.endswith(".png").all():
+    if not entries["name"].astype(str).str.lower().str.endswith(".png").all():
         raise ValueError(
             f"The NIH table has other columns than expected: {path}. Expected the 11 fields of "
             f"{TABLE}, image name first. Download it again with `./run_all.sh setup nih`."
@@ -99,8 +100,9 @@ def read_table(
     if not files:
         raise _common.missing_data(folder / "images", "nih", Path(data_dir), WHAT)
     entries = entries[entries["name"].isin(files)].copy()
+    entries["findings"] = entries["findings"].astype(str).str.strip()
     entries["label"] = _get_labels(entries["findings"], pneumonia)
-    ages = pd.to_numeric(entries["age_years"], errors="coerce")
+    ages = values.read_ages(entries["age_years"])
     entries["age_years"] = ages.where(ages <= _common.MAX_AGE_YEARS)
     if labels is not None:
         entries = entries[entries["label"].isin(list(labels))]
