@@ -43,6 +43,12 @@ def test_a_run_leaves_notebooks_pages_and_records_and_the_project_s_end(demo):
     assert used["notebooks"]["07_at_a_glance"] == {"num_rows": 5}
 
 
+def test_a_notebook_without_warnings_has_nothing_on_standard_error(demo):
+    notebook = nbformat.read(demo[1] / "02_second" / "02_second.ipynb", as_version=4)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert [output.name for output in outputs if "name" in output] == ["stdout"]
+
+
 def test_the_last_notebook_waits_for_the_results_of_the_others(demo):
     _, results, output = demo
     assert output.index("02_second done") < output.index("07_at_a_glance done")
@@ -55,7 +61,7 @@ def test_an_executed_notebook_holds_warnings_but_no_bar_and_no_path_of_the_machi
         text = (results / "01_first" / f"01_first.{kind}").read_text()
         assert "images 4 in results/demo/01_first" in text and "UserWarning: look here" in text
         assert str(folder) not in text and "with blanks" not in text
-        assert "12 [00" not in text and "loop:" not in text
+        assert "12 [00" not in text and "loop:" not in text and "[A" not in text
     assert (
         '"input_path": "notebooks/01_first.ipynb"'
         in (results / "01_first" / "01_first.ipynb").read_text()

@@ -21,12 +21,13 @@ POLL_SECONDS = 0.25
 STATUS_SECONDS = 1.0  # at most one write a second of how far a bar is
 # A bar as tqdm draws it, from the return of the carriage to the closing bracket.
 BAR = re.compile(r"\r([^\r\n]*?(?:\d+%\|[^|\r\n]*\||\d+\w+ )[^\r\n\[]*\[[^\]\r\n]*\])\n?")
-BAR_REMAINS = re.compile(r"\r +(?=\r)|\r(?!\n)|\x1b\[A")  # blanks over it, the way back up
+BAR_REMAINS = re.compile(r"\r +(?=\r)|\r(?!\n)")  # blanks over it
+MOVE_UP = "\x1b[A"  # from a bar within a bar
 
 
 def take_out_bars(text):
     """Return a stream's text without progress bars, and what the last of them said, if any."""
-    bars = BAR.findall(text)
+    bars, text = BAR.findall(text), text.replace(MOVE_UP, "")
     if bars or not text.strip():
         text = BAR_REMAINS.sub("", BAR.sub("", text))
     return text if text.strip() else "", bars[-1].strip() if bars else ""
@@ -61,11 +62,12 @@ class Client(PapermillNotebookClient):
         return super().execute_cell(cell, cell_index, **options)
 
     def output(self, outs, msg, display_id, cell_index):
-        if msg["msg_type"] == "stream" and "\r" in msg["content"]["text"]:
-            msg["content"]["text"], bar = take_out_bars(msg["content"]["text"])
+        content = msg["content"]
+        if msg["msg_type"] == "stream" and (content["name"] == "stderr" or "\r" in content["text"]):
+            content["text"], bar = take_out_bars(content["text"])
             if bar and time.monotonic() - self.told > STATUS_SECONDS:
                 self.tell(bar=bar)
-            if not msg["content"]["text"]:
+            if not content["text"]:
                 return None
         return super().output(outs, msg, display_id, cell_index)
 
