@@ -319,5 +319,5 @@ def main(project, arguments=None):
     except (OSError, RuntimeError) as error:
         fix = say_how_to_go_on(project, getattr(error, "errno", None))
         fix = fix if isinstance(error, OSError) else "The same command goes on from there."
-        terminal.say(f"error: {error}. {fix}")
+        terminal.say(f"error: {str(error).rstrip('.')}. {fix}")
         return EXIT_FAILED
