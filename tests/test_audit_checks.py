@@ -29,11 +29,11 @@ def test_the_permutation_p_agrees_with_chi_squared_and_kruskal_wallis():
     values = np.where(rng.random(200) < 0.12, codes, rng.integers(0, 2, 200))
     table = pd.crosstab(codes, values)
     expected = stats.chi2_contingency(table, correction=False).pvalue
-    _, p_value = permutation.measure_association(codes, values, groups, 2000, 0)
+    p_value = permutation.measure_association(codes, values, groups, 2000, 0).p_value
     assert p_value == pytest.approx(expected, abs=0.03)
     numbers = rng.normal(size=200) + 0.2 * codes
     expected = stats.kruskal(numbers[codes == 0], numbers[codes == 1]).pvalue
-    _, p_value = permutation.measure_rank_gap(codes, numbers, groups, 2000, 0)
+    p_value = permutation.measure_rank_gap(codes, numbers, groups, 2000, 0).p_value
     assert p_value == pytest.approx(expected, abs=0.03)
 
 
@@ -46,8 +46,44 @@ def test_labels_move_with_their_patients_and_within_their_blocks():
     assert permuted.shape == (150, len(codes)) and (permuted != codes).any(axis=1).all()
     for group in range(40):
         assert (np.ptp(permuted[:, groups == group], axis=1) == 0).all()
+    firsts = np.unique(groups, return_index=True)[1]  # one image of each patient
     for block in (0, 1):
-        assert (permuted[:, blocks == block].sum(axis=1) == codes[blocks == block].sum()).all()
+        of_block = firsts[blocks[firsts] == block]
+        assert (permuted[:, of_block].sum(axis=1) == codes[of_block].sum()).all()
+
+
+def test_a_patient_of_a_size_that_nobody_else_has_takes_other_labels_too():
+    groups = np.repeat(np.arange(20), np.arange(1, 21))
+    codes = (groups >= 10).astype(int)  # the number of images follows the label
+    permuted = np.concatenate(list(permutation.permute_labels(codes, groups, 400, 0)))
+    shares = [permuted[:, groups == group].mean() for group in range(20)]
+    np.testing.assert_allclose(shares, 0.5, atol=0.1)
+
+
+def test_labels_of_a_patient_with_two_are_dealt_in_turn():
+    groups, codes = np.array([0, 0, 0, 1, 1]), np.array([2, 2, 2, 0, 1])
+    found = {tuple(row) for c in permutation.permute_labels(codes, groups, 50, 0) for row in c}
+    assert found == {(2, 2, 2, 0, 1), (0, 1, 0, 2, 2)}
+
+
+def test_the_smallest_p_is_that_of_the_labellings_or_of_the_permutations():
+    groups, codes = np.arange(6), np.array([0, 0, 0, 1, 1, 1])
+    assert permutation.compute_smallest_p(codes, groups, 999) == pytest.approx(1 / 20)
+    assert permutation.compute_smallest_p(codes, groups, 9) == pytest.approx(1 / 10)
+    many = np.arange(2000)
+    assert permutation.compute_smallest_p(many % 2, many, 999) == pytest.approx(1 / 1000)
+
+
+def test_the_upper_bound_covers_the_effect_in_95_of_100_sets():
+    rng = np.random.default_rng(5)
+    for effect in (0.0, 0.2):  # V of two even classes and two even values is the difference
+        covered = []
+        for seed in range(200):
+            codes = rng.integers(0, 2, 150)
+            values = rng.random(150) < 0.5 + effect * (codes - 0.5)
+            test = permutation.measure_association(codes, values, np.arange(150), 1, seed)
+            covered.append(test.upper >= effect)
+        assert np.mean(covered) >= 0.91
 
 
 def test_many_images_of_few_patients_are_not_taken_for_many():
@@ -58,9 +94,9 @@ def test_many_images_of_few_patients_are_not_taken_for_many():
         groups = np.repeat(np.arange(12), 30)
         codes = rng.permutation(np.arange(12) % 2)[groups]
         values = rng.integers(0, 2, 12)[groups]
-        p_by_patient.append(permutation.measure_association(codes, values, groups, 199, seed)[1])
-        images = np.arange(len(groups))
-        p_by_image.append(permutation.measure_association(codes, values, images, 199, seed)[1])
+        for found, units in ((p_by_patient, groups), (p_by_image, np.arange(len(groups)))):
+            test = permutation.measure_association(codes, values, units, 199, seed)
+            found.append(test.p_value)
     assert np.mean(np.array(p_by_patient) <= 0.05) <= 0.15
     assert np.mean(np.array(p_by_image) <= 0.05) >= 0.5
 
@@ -94,19 +130,30 @@ def make_row(status, p_value, **columns):
     return leakcard.Row("L2", "x", "x", status, figure="f", p_value=p_value, **columns)
 
 
-def test_p_values_are_corrected_for_their_number_and_chance_findings_pass():
+def test_p_values_are_corrected_for_their_number_and_chance_findings_are_not_testable():
     settled = rows.settle_rows(
         [
             make_row("fail", 0.001),
             make_row("fail", 0.03),
             make_row("warn", None),
-            make_row("pass", 0.5),
+            make_row("pass", 0.5, effect_upper=0.05, threshold=0.1),
+            make_row("pass", 0.5, effect_upper=0.25, threshold=0.1, detectable=0.31),
         ]
     )
-    assert [row.status for row in settled] == ["fail", "pass", "warn", "pass"]
-    assert settled[0].p_adjusted == pytest.approx(0.003)
-    assert settled[1].p_adjusted == pytest.approx(0.06) and "by chance" in settled[1].reason
-    assert "corrected for 3 tests" in settled[0].figure and settled[2].figure == "f"
+    assert [row.status for row in settled] == [
+        *("fail", "not testable", "warn", "pass", "not testable")
+    ]
+    assert settled[0].p_adjusted == pytest.approx(0.004)
+    assert settled[1].p_adjusted == pytest.approx(0.09) and "by chance" in settled[1].reason
+    assert "corrected for 4 tests" in settled[0].figure and settled[2].figure == "f"
+    assert "0.25 cannot be excluded" in settled[4].reason and "0.31" in settled[4].reason
+
+
+def test_what_no_permutation_could_reach_is_not_testable_and_says_what_it_needs():
+    alarms = [make_row("fail", 0.01, smallest_p=0.01) for _ in range(9)]
+    settled = rows.settle_rows(alarms)
+    assert {row.status for row in settled} == {"not testable"}
+    assert "180 permutations" in settled[0].reason
 
 
 def test_a_row_of_an_unknown_status_is_refused():

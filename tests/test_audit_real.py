@@ -60,7 +60,8 @@ def test_the_published_draw_has_its_replacement_ages_source_and_file_types_found
     # By the formula in FACTS section 2, some 20 % of the test images are in training alone.
     assert 0.1 < card.get_row("duplicates_across_splits").value < 0.6
     row = card.get_row("file_classifier")
-    assert row.lower > 0.6 and "where the largest class has" in row.figure
+    # Two of the three classes are of one source, and the same to a classifier of files.
+    assert 0.4 < row.effect < 0.7 and "where the largest class has" in row.figure
 
 
 def test_patients_in_both_classes_children_and_views_of_the_nih_subset_are_found(data_dir):

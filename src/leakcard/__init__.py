@@ -16,10 +16,12 @@ from leakcard.checks import (
     dates,
     duplicates,
     groups,
+    patient_sizes,
     preprocessing,
     properties,
     selection,
     shortcuts,
+    splits,
     test_set,
 )
 from leakcard.copies import links
@@ -40,6 +42,8 @@ CHECKS = {
     "groups": groups.check_groups,
     "properties": properties.check_properties,
     "ages": ages.check_ages,
+    "patient_sizes": patient_sizes.check_patient_sizes,
+    "splits": splits.check_splits,
     "shortcuts": shortcuts.check_shortcuts,
 }
 

@@ -54,12 +54,12 @@ def compare_names(images, units, name, code, title, num_permutations, seed):
     codes = pd.factorize(labelled.loc[chosen, "label"], sort=True)[0]
     if len(set(codes)) < 2:
         return ask(row, name, f"is known for too few patients (under {MIN_PATIENTS} of a class)")
-    effect, p_value = stats.measure_association(
+    test = stats.measure_association(
         codes, _pool_rare(values[chosen]), units[chosen], num_permutations, seed
     )
-    status = card_rows.judge_effect(effect)
+    status = card_rows.judge_effect(test.effect)
     shares = _describe_shares(labelled.loc[chosen, "label"], values[chosen])
-    figure = f"V = {effect:.2f}, {shares}"
+    figure = f"V = {test.effect:.2f}, {shares}; {len(set(units[chosen]))} patients"
     missing = f" Not known for {1 - known.mean():.0%} of the images." if not known.all() else ""
     if only_missing:
         status = "warn" if status == "fail" else status
@@ -68,14 +68,13 @@ def compare_names(images, units, name, code, title, num_permutations, seed):
     if status != "pass":
         reason += "a classifier that sees it, or what goes with it, needs no disease."
     action = "" if status == "pass" else ACTIONS[code]
-    p_value = p_value if len(set(values[chosen])) > 1 else None
+    tested = card_rows.describe_test(test) if len(set(values[chosen])) > 1 else {}
     return Row(
         **row,
         status=status,
         figure=figure,
-        value=effect,
-        effect=effect,
-        p_value=p_value,
+        **tested,
+        value=test.effect,
         reason=reason + missing,
         action=action,
     )
@@ -138,17 +137,16 @@ def compare_numbers(images, units, name, row, describe, num_permutations, seed):
     if images["label"].nunique() < 2:
         return None
     codes = pd.factorize(images["label"], sort=True)[0]
-    effect, p_value = stats.measure_rank_gap(codes, images[name], units, num_permutations, seed)
-    status = card_rows.judge_effect(effect)
+    test = stats.measure_rank_gap(codes, images[name], units, num_permutations, seed)
+    status = card_rows.judge_effect(test.effect)
     medians = images.groupby("label")[name].median()
     reason = "It follows the label." if status != "pass" else "It does not follow the label."
     return Row(
         **row,
         status=status,
-        effect=effect,
-        p_value=p_value,
+        **card_rows.describe_test(test),
         reason=reason,
         value=float(medians.max() - medians.min()),
-        figure=describe(images, medians, effect),
+        figure=describe(images, medians, test.effect),
         action="" if status == "pass" else ACTIONS["L3.3"],
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import linalg, spatial
+from scipy.stats import norm
 from sklearn import model_selection
 
 from leakcard import intervals, stats
@@ -27,7 +28,8 @@ class Score:
 
     `accuracy` with its 95 % interval over patients, `largest_share` (of a class), `balanced`
     accuracy, `gain` (balanced accuracy scaled so that chance is 0 and perfect is 1), `p_value`,
-    `num_images`.
+    `num_images`, `gain_upper` (one-sided 95 % bound over patients), `detectable` and `smallest_p`
+    (see `stats.Test`). Every patient counts once in balanced accuracy and gain.
     """
 
     accuracy: float
@@ -38,6 +40,9 @@ class Score:
     gain: float
     p_value: float
     num_images: int
+    gain_upper: float = 1.0
+    detectable: float = 1.0
+    smallest_p: float = 0.0
 
 
 def sample_groups(groups, max_images, seed):
@@ -98,25 +103,43 @@ def score_features(features, codes, groups, num_permutations, seed):
             corrected[:, test] = (scores / np.maximum(shares, 1e-6)).argmax(axis=2)
         return plain, corrected
 
+    weights = stats.weigh_images(groups)
     plain, corrected = predict(codes[np.newaxis])
-    balanced = _measure_balanced(codes[np.newaxis], corrected, num_labels)[0]
-    permuted = [
-        _measure_balanced(chunk, predict(chunk)[1], num_labels)
-        for chunk in stats.permute_labels(codes, groups, num_permutations, seed, folds)
-    ]
+    balanced = _measure_balanced(codes[np.newaxis], corrected, num_labels, weights)[0]
+    permuted = np.concatenate(
+        [
+            _measure_balanced(chunk, predict(chunk)[1], num_labels, weights)
+            for chunk in stats.permute_labels(codes, groups, num_permutations, seed, folds)
+        ]
+    )
     correct = (plain[0] == codes).astype(float)
     lower, upper = intervals.bootstrap_interval(
-        lambda weights: weights @ correct / weights.sum(axis=1), groups, seed=seed
+        lambda counts: counts @ correct / counts.sum(axis=1), groups, seed=seed
     )
+    found = (corrected[0] == codes) * weights
+    counts = intervals.draw_resamples(groups, seed=seed)
+    recalls = [
+        (counts @ (found * (codes == label)))
+        / np.maximum(counts @ (weights * (codes == label)), 1e-12)
+        for label in range(num_labels)
+    ]
+
+    def to_gain(value):
+        return float(np.clip((value - 1 / num_labels) / (1 - 1 / num_labels), 0, 1))
+
+    above = np.quantile(permuted, 1 - stats.TAIL / stats.NUM_TESTS)
     return Score(
         accuracy=float(correct.mean()),
         lower=lower,
         upper=upper,
         largest_share=float(np.bincount(codes).max() / len(codes)),
         balanced=float(balanced),
-        gain=float(max(0.0, (balanced - 1 / num_labels) / (1 - 1 / num_labels))),
-        p_value=stats.compute_p_value(balanced, np.concatenate(permuted)),
+        gain=to_gain(balanced),
+        p_value=stats.compute_p_value(balanced, permuted),
         num_images=len(codes),
+        gain_upper=to_gain(np.quantile(np.mean(recalls, axis=0), 1 - stats.TAIL)),
+        detectable=to_gain(above + norm.ppf(stats.POWER) * permuted.std()),
+        smallest_p=stats.compute_smallest_p(codes, groups, num_permutations, folds),
     )
 
 
@@ -139,11 +162,13 @@ def _fit_smoother(train, test):
     return linalg.cho_solve(factor, across.T).T.astype(np.float32)
 
 
-def _measure_balanced(labellings, predictions, num_labels):
-    """Mean over labels of the share of their images that is found, for each labelling."""
-    correct = labellings == predictions
-    recalls = [
-        (correct & (labellings == label)).sum(axis=1) / (labellings == label).sum(axis=1)
-        for label in range(num_labels)
-    ]
+def _measure_balanced(labellings, predictions, num_labels, weights):
+    """Mean over labels of the share of their patients that is found, for each labelling."""
+    correct = (labellings == predictions) * weights
+    recalls = []
+    for label in range(num_labels):
+        of_label = labellings == label
+        recalls.append(
+            (correct * of_label).sum(axis=1) / np.maximum((of_label * weights).sum(axis=1), 1e-12)
+        )
     return np.mean(recalls, axis=0)

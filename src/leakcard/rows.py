@@ -45,8 +45,14 @@ class Row:
         The figure as a number and its 95 % interval.
     effect : float, optional
         Effect size in [0, 1] that the status was judged by.
+    effect_upper, detectable : float, optional
+        One-sided 95 % bound of the effect, and the effect that would have been found.
+    threshold : float, optional
+        Effect from which on the row warns: a pass needs `effect_upper` below it.
     p_value, p_adjusted : float, optional
         Of a permutation test; adjusted (Holm) for all tests of the card.
+    smallest_p : float, optional
+        What the test could reach at best.
     images : tuple of str
         The first `MAX_IMAGES_NAMED` images concerned; `num_images` counts them all.
     reason : str
@@ -66,8 +72,12 @@ class Row:
     lower: float | None = None
     upper: float | None = None
     effect: float | None = None
+    effect_upper: float | None = None
+    detectable: float | None = None
+    threshold: float | None = None
     p_value: float | None = None
     p_adjusted: float | None = None
+    smallest_p: float | None = None
     images: tuple[str, ...] = ()
     num_images: int = 0
     reason: str = ""
@@ -113,8 +123,20 @@ def judge_effect(effect, warn=WARN_EFFECT, fail=FAIL_EFFECT):
     return "warn" if effect >= warn else "pass"
 
 
+def describe_test(test, threshold=WARN_EFFECT):
+    """Return what a row says of a test, see `stats.Test`: effect, bounds, p."""
+    return {
+        "effect": test.effect,
+        "effect_upper": test.upper,
+        "detectable": test.detectable,
+        "threshold": threshold,
+        "p_value": test.p_value,
+        "smallest_p": test.smallest_p,
+    }
+
+
 def settle_rows(rows):
-    """Correct all p-values of a card for their number; chance findings pass.
+    """Correct all p-values of a card for their number, and let pass only what was excluded.
 
     Parameters
     ----------
@@ -125,7 +147,8 @@ def settle_rows(rows):
     -------
     list of Row
         With `p_adjusted` (Holm) and the p-values in `figure`. An alarm whose adjusted p is over
-        0.05 becomes a pass that says so.
+        0.05, and a pass whose effect may be as large as the threshold, are not testable: the
+        reason says why, and what would have been seen.
     """
     tested = [number for number, row in enumerate(rows) if row.p_value is not None]
     if not tested:
@@ -137,11 +160,42 @@ def settle_rows(rows):
         row = rows[number]
         text = f"p = {row.p_value:.2g}, {p_adjusted:.2g} corrected for {len(tested)} tests"
         row = replace(row, p_adjusted=float(p_adjusted), figure=f"{row.figure}; {text}")
-        if row.status != "pass" and p_adjusted > ALPHA:
-            reason = "An effect of this size occurs by chance in a set of this size."
-            row = replace(row, status="pass", reason=reason, action="", images=(), num_images=0)
-        settled[number] = row
+        settled[number] = _settle_row(row, len(tested))
     return settled
+
+
+def _settle_row(row, num_tests):
+    if row.status == "not testable":
+        return row
+    alarms = row.status != "pass"
+    if alarms and row.p_adjusted <= ALPHA:
+        return row
+    if not alarms and (row.effect_upper is None or row.effect_upper < row.threshold):
+        return row
+    if alarms and row.smallest_p is not None and row.smallest_p * num_tests > ALPHA:
+        reason = (
+            f"The smallest p that these patients and permutations can reach, {row.smallest_p:.2g}, "
+            f"is over 0.05 once corrected for {num_tests} tests: more patients of every class, or "
+            f"at least {int(num_tests / ALPHA)} permutations, are needed."
+        )
+    elif alarms:
+        reason = "An effect of this size occurs by chance in a set of this size: too few to say."
+    else:
+        reason = (
+            f"Too few to say: no effect is seen, but one of {row.effect_upper:.2f} cannot be "
+            f"excluded (from {row.threshold:.2f} on it would count)."
+        )
+    if row.detectable is not None:
+        reason += f" One of {row.detectable:.2f} would have been seen four times in five."
+    return replace(
+        row,
+        status="not testable",
+        reason=reason,
+        action="",
+        images=(),
+        num_images=0,
+        question="Is it the same in all classes?",
+    )
 
 
 def describe_row(row):

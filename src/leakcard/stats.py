@@ -1,15 +1,43 @@
 """Association of labels with one property, tested by exchanging the labels of whole patients."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import optimize, special, stats
 
 # Permutations that are held in memory at a time.
 CHUNK = 100
+# A bound is one-sided; what would have been found is what a test finds four times in five after
+# correction for as many tests as a card has.
+TAIL, POWER, NUM_TESTS = 0.05, 0.8, 16
+
+
+class Test(NamedTuple):
+    """Whether something follows the label, and how far the test could have seen it.
+
+    Attributes
+    ----------
+    effect : float in [0, 1]
+    upper : float in [0, 1]
+        One-sided 95 % bound of the effect: what cannot be excluded.
+    detectable : float in [0, 1]
+        Effect that would be found four times in five, after correction for `NUM_TESTS` tests.
+    p_value : float
+        By permutation of the labels of whole patients.
+    smallest_p : float
+        What the test could reach at best, with these patients and permutations.
+    """
+
+    effect: float
+    upper: float
+    detectable: float
+    p_value: float
+    smallest_p: float
 
 
 def permute_labels(codes, groups, num_permutations, seed, blocks=None):
-    """Exchange the labels of patients with equally many images.
+    """Deal the labels of patients out anew, whatever their number of images.
 
     Parameters
     ----------
@@ -24,25 +52,80 @@ def permute_labels(codes, groups, num_permutations, seed, blocks=None):
     Yields
     ------
     ndarray of shape (at most 100, n_images), dtype=int
-        Permuted labels. A patient of a size that nobody else has keeps their labels, which
-        makes the test conservative.
+        Permuted labels. A patient takes the labels of another: of one with images of several
+        labels they are dealt in turn.
     """
     codes = np.asarray(codes)
     numbers = pd.factorize(np.asarray(groups))[0]
     blocks = np.zeros(len(codes), dtype=int) if blocks is None else np.asarray(blocks)
-    sizes = np.bincount(numbers)[numbers]
-    order = np.lexsort([np.arange(len(codes)), numbers, sizes, blocks])
-    keys = blocks[order] * (sizes.max() + 1) + sizes[order]
-    cuts = np.flatnonzero(np.diff(keys)) + 1
-    strata = [rows.reshape(-1, sizes[rows[0]]) for rows in np.split(order, cuts)]
+    order = np.argsort(numbers, kind="stable")
+    sizes = np.bincount(numbers)
+    starts = np.cumsum(sizes) - sizes
+    places = np.empty(len(codes), dtype=int)  # of each image among those of its patient
+    places[order] = np.arange(len(codes)) - np.repeat(starts, sizes)
+    turns = np.arange(sizes.max()) % sizes[:, np.newaxis]
+    dealt = codes[order][starts[:, np.newaxis] + turns]  # labels of each patient, over and over
+    members = [np.unique(numbers[blocks == block]) for block in np.unique(blocks)]
     rng = np.random.default_rng([seed])
     for start in range(0, num_permutations, CHUNK):
-        chunk = np.tile(codes, (min(CHUNK, num_permutations - start), 1))
-        for rows in strata:
-            if len(rows) > 1:
-                shuffled = rng.random((len(chunk), len(rows))).argsort(axis=1)
-                chunk[:, rows] = codes[rows[shuffled]]
-        yield chunk
+        size = min(CHUNK, num_permutations - start)
+        donors = np.tile(np.arange(len(sizes)), (size, 1))
+        for patients in members:
+            shuffled = rng.random((size, len(patients))).argsort(axis=1)
+            donors[:, patients] = patients[shuffled]
+        yield dealt[donors[:, numbers], places]
+
+
+def compute_smallest_p(codes, groups, num_permutations, blocks=None):
+    """Return the smallest p that permutations of whole patients can reach.
+
+    Parameters
+    ----------
+    codes, groups, num_permutations, blocks
+        As `permute_labels` takes them.
+
+    Returns
+    -------
+    float
+        One over the number of labellings that differ, or over the permutations and one.
+    """
+    numbers = pd.factorize(np.asarray(groups))[0]
+    blocks = np.zeros(len(codes), dtype=int) if blocks is None else np.asarray(blocks)
+    patients = pd.DataFrame({"unit": numbers, "block": blocks, "code": codes})
+    labels = patients.groupby(["block", "unit"])["code"].agg(lambda c: str(sorted(c.unique())))
+    log_count = 0.0
+    for _, of_block in labels.groupby("block"):
+        counts = of_block.value_counts().to_numpy()
+        log_count += special.gammaln(counts.sum() + 1) - special.gammaln(counts + 1).sum()
+    return float(max(1 / (num_permutations + 1), np.exp(-min(log_count, 700))))
+
+
+def weigh_images(groups):
+    """Weights with which the images of every patient count as one."""
+    numbers = pd.factorize(np.asarray(groups))[0]
+    return 1 / np.bincount(numbers)[numbers]
+
+
+def _bound_effects(statistic, free, num_patients, smaller):
+    """Upper bound and detectable size of an effect whose chi-squared statistic is known."""
+
+    def to_effect(noncentrality):
+        return float(min(1.0, np.sqrt(noncentrality / (num_patients * smaller))))
+
+    def exceeds(noncentrality):
+        return stats.ncx2.cdf(statistic, free, noncentrality) - TAIL
+
+    highest = 4 * num_patients * smaller + 100
+    upper = 0.0
+    if exceeds(1e-9) > 0:
+        upper = highest if exceeds(highest) > 0 else optimize.brentq(exceeds, 1e-9, highest)
+    critical = stats.chi2.isf(TAIL / NUM_TESTS, free)
+
+    def misses(noncentrality):
+        return stats.ncx2.sf(critical, free, noncentrality) - POWER
+
+    found = highest if misses(highest) < 0 else optimize.brentq(misses, 1e-9, highest)
+    return to_effect(upper), to_effect(found)
 
 
 def compute_p_value(observed, permuted):
@@ -92,7 +175,7 @@ def compute_cramers_v(counts):
 
 
 def measure_association(codes, values, groups, num_permutations, seed):
-    """Measure and test whether a property follows the label.
+    """Measure and test whether a property follows the label; every patient counts once.
 
     Parameters
     ----------
@@ -106,18 +189,27 @@ def measure_association(codes, values, groups, num_permutations, seed):
 
     Returns
     -------
-    tuple of (float, float)
-        Bias-corrected Cramer's V in [0, 1], and the p-value of chi-squared by permutation.
+    Test
+        The effect is bias-corrected Cramer's V over patients, the p-value that of chi-squared.
     """
+    codes = np.asarray(codes)
     value_codes = pd.factorize(np.asarray(values, dtype=object))[0]
     one_hot = np.eye(value_codes.max() + 1, dtype=np.float32)[value_codes]
-    counts = _count_pairs(np.asarray(codes)[np.newaxis], one_hot)
+    weighted = one_hot * weigh_images(groups)[:, np.newaxis].astype(np.float32)
+    counts = _count_pairs(codes[np.newaxis], weighted)
+    observed = _compute_chi_squared(counts)[0]
     permuted = [
-        _compute_chi_squared(_count_pairs(chunk, one_hot))
+        _compute_chi_squared(_count_pairs(chunk, weighted))
         for chunk in permute_labels(codes, groups, num_permutations, seed)
     ]
-    p_value = compute_p_value(_compute_chi_squared(counts)[0], np.concatenate(permuted))
-    return compute_cramers_v(counts[0]), p_value
+    rows, columns = (int((counts[0].sum(axis=axis) > 0).sum()) for axis in (1, 0))
+    free, smaller = max(1, (rows - 1) * (columns - 1)), max(1, min(rows, columns) - 1)
+    return Test(
+        compute_cramers_v(counts[0]),
+        *_bound_effects(observed, free, counts.sum(), smaller),
+        compute_p_value(observed, np.concatenate(permuted)),
+        compute_smallest_p(codes, groups, num_permutations),
+    )
 
 
 def measure_rank_gap(codes, numbers, groups, num_permutations, seed):
@@ -132,24 +224,29 @@ def measure_rank_gap(codes, numbers, groups, num_permutations, seed):
 
     Returns
     -------
-    tuple of (float, float)
-        Effect size in [0, 1], the square root of Kruskal and Wallis' bias-corrected share of
-        variance between labels, which compares with Cramer's V; and the p-value by permutation.
+    Test
+        The effect is the square root of Kruskal and Wallis' bias-corrected share of variance
+        between labels, over patients, which compares with Cramer's V.
     """
-    codes = np.asarray(codes)
+    codes, weights = np.asarray(codes), weigh_images(groups)
     ranks = stats.rankdata(np.asarray(numbers, dtype=float))
-    ranks = ((ranks - ranks.mean()) / max(ranks.std(), 1e-12)).astype(np.float32)
-    label_sizes = np.bincount(codes)
+    ranks = ranks - np.average(ranks, weights=weights)
+    ranks = ranks / max(np.sqrt(np.average(ranks**2, weights=weights)), 1e-12)
+    columns = np.stack([weights * ranks, weights], axis=1).astype(np.float32)
 
     def measure(labellings):
-        sums = _count_pairs(labellings, ranks[:, np.newaxis])[..., 0]
-        return (sums**2 / np.maximum(label_sizes, 1)).sum(axis=1)
+        sums, sizes = np.moveaxis(_count_pairs(labellings, columns), -1, 0)
+        return (sums**2 / np.maximum(sizes, 1e-12)).sum(axis=1)
 
     observed = measure(codes[np.newaxis])[0]
-    chunks = permute_labels(codes, groups, num_permutations, seed)
-    p_value = compute_p_value(observed, np.concatenate([measure(chunk) for chunk in chunks]))
-    num_labels, n = int((label_sizes > 0).sum()), len(codes)
-    share = observed / n  # ranks have unit variance: the share of it that lies between labels
+    permuted = [measure(c) for c in permute_labels(codes, groups, num_permutations, seed)]
+    num_labels, n = len(np.unique(codes)), weights.sum()
+    share = min(1.0, observed / n)  # ranks have unit variance: the share that lies between labels
     free = n - num_labels
     corrected = 1 - (1 - share) * (n - 1) / free if free > 0 else 0.0
-    return float(np.sqrt(max(0.0, corrected))), p_value
+    return Test(
+        float(np.sqrt(max(0.0, corrected))),
+        *_bound_effects(observed, max(1, num_labels - 1), n, 1),
+        compute_p_value(observed, np.concatenate(permuted)),
+        compute_smallest_p(codes, groups, num_permutations),
+    )

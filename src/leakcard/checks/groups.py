@@ -140,6 +140,16 @@ def _compare_splits(table, groups, row, plural, note):
     shared = is_test & groups.isin(elsewhere)
     inner = members["train"] & members["val"]
     num_test, num_shared = int(is_test.sum()), int(shared.sum())
+    if num_shared and not _is_shared_within_sources(table, groups, shared):
+        return Row(
+            **row,
+            **card_rows.name_images(table.loc[shared, "image_id"]),
+            status="not testable",
+            figure=f"{num_shared} of {num_test} test images have the number of one of the "
+            f"{plural} of another source ({note})",
+            reason="No number comes twice within a source, so the sources may number alike.",
+            question=f"Are they the same {plural}? If not, write the source into the number.",
+        )
     if num_shared:
         lower, upper = intervals.wilson_interval(num_shared, num_test)
         share = num_shared / num_test
@@ -174,6 +184,16 @@ def _compare_splits(table, groups, row, plural, note):
         reason="None is shared.",
         figure=f"0 of {num_test} test images; {groups.nunique()} {plural} ({note})",
     )
+
+
+def _is_shared_within_sources(table, groups, shared):
+    """Whether any shared group is in two splits of one source, or sources are not known."""
+    sources = table["source"]
+    if sources.isna().any() or sources.nunique() < 2:
+        return True
+    keys = sources.astype(str) + "\0" + groups
+    elsewhere = set(keys[table["split"].isin(["train", "val"])])
+    return bool(keys[shared].isin(elsewhere).any())
 
 
 def _compare_labels(table, groups, row, plural, note):

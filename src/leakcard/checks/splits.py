@@ -1,0 +1,63 @@
+"""L3.3: is the test set from another place, time or kind of patient than the training set?"""
+
+import dataclasses
+
+import numpy as np
+
+from leakcard import association
+from leakcard.rows import Row
+
+PROPERTIES = {
+    "label": "Test set and label",
+    "source": "Test set and source",
+    "view": "Test set and view",
+    "sex": "Test set and sex",
+    "age_group": "Test set and age group",
+    "file_format": "Test set and file type",
+    "size_class": "Test set and image size",
+}
+MEANING = (
+    "For an internal test this is a fault: the score speaks of other images than those it was "
+    "trained for. For an external test it is the point, and the score must be called that."
+)
+
+
+def check_splits(table, images, units, num_permutations, seed):
+    """L3.3: a fact about the two sets and no leak by itself, so it warns and never fails."""
+    split = table.drop_duplicates("image_id").set_index("image_id")["split"]
+    split = images["image_id"].map(split)
+    parts = split.map({"train": "training", "val": "training", "test": "test"})
+    if parts.nunique() < 2:
+        return [
+            Row(
+                code="L3.3",
+                check="split_properties",
+                title="Test set against training set",
+                status="not testable",
+                reason="There are not two splits to compare.",
+                question="Are training and test images from the same place and time?",
+            )
+        ]
+    table = images.assign(**{f"{name} ": images[name] for name in PROPERTIES}, label=parts)
+    rows = []
+    for name, title in PROPERTIES.items():
+        if not images[name].notna().any():
+            continue
+        row = association.compare_names(
+            table, np.asarray(units), f"{name} ", "L3.3", title, num_permutations, seed
+        )
+        rows.append(_reword(row, f"split_{name}"))
+    return rows
+
+
+def _reword(row, check):
+    """Say of a row about the label what it means about the split."""
+    changes = {"check": check}
+    if row.status in ("warn", "fail"):
+        changes |= {"status": "warn", "reason": f"It differs. {MEANING}", "action": ""}
+        changes["question"] = "Is the test set meant to be external?"
+    elif row.status == "pass":
+        changes["reason"] = "It does not differ."
+    else:
+        changes["question"] = "Does it differ between training and test set?"
+    return dataclasses.replace(row, **changes)
