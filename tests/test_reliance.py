@@ -62,10 +62,8 @@ def test_every_version_becomes_two_records_that_name_it():
     }
     table = evaluation.tabulate_counterfactuals(TEST, scores, ["covid", "normal"])
     rows = record.make_records(evaluation.list_reliance_scores(table, "as drawn"), system="S1")
-    assert rows["variant"].unique().tolist() == [
-        "as drawn: full, test-time",
-        "as drawn: border only, retrained",
-    ]
+    names = rows[["variant", "version", "mode"]].drop_duplicates().to_numpy().tolist()
+    assert names == [["as drawn", "full", "test-time"], ["as drawn", "border only", "retrained"]]
     accuracy = rows[rows["metric"] == "counterfactual_accuracy"].iloc[1]
     assert (accuracy["k"], accuracy["n"]) == (14, 20) and accuracy["lower"] < 0.7
     assert rows[rows["metric"] == "reliance"]["value"].tolist() == [1, 0.5]

@@ -1,11 +1,19 @@
+import os
+import re
+
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
-from toy_results import read_page
+from toy_results import AT_A_GLANCE, NAME, make_results, read_page
 
+import leakcard
 from leakage import paths, record, report
 from leakage import readme as readme_blocks
 from leakcard import files
+
+
+@pytest.fixture
+def run_dir(tmp_path):
+    return make_results(tmp_path / "demo")
 
 
 def make_row(metric="accuracy", seed=20, value=0.5, **columns):
@@ -27,10 +35,14 @@ def make_run(folder, weights="random"):
         make_row(seed=2, value=1.0, k=3, n=3),
     ]  # fmt: skip
     columns = {"system": "S1", "notebook": "01", "protocol": "paper", "variant": "three | classes",
-               "backbone": "vgg19", "weights": weights}  # fmt: skip
+               "data_source": "real", "backbone": "vgg19", "weights": weights}  # fmt: skip
     records = record.make_records(pd.DataFrame(rows), **columns)
-    record.write_metrics(folder / "01_toy_notebook", records)
+    record.write_metrics(folder / NAME, records)
     return folder
+
+
+def read_index(run_dir, remarks=()):
+    return read_page(report.write_index(run_dir, remarks).read_text(encoding="utf-8"))
 
 
 def test_a_claim_is_the_declared_seed_beside_the_published_value(tmp_path):
@@ -43,6 +55,7 @@ def test_a_claim_is_the_declared_seed_beside_the_published_value(tmp_path):
             "protocol": "paper",
             "backbone": "vgg19",
             "weights": "random",
+            "data_source": "real",
             "published": "125/140 = 0.893",
             "ours": "2/3 = 0.667",
             "interval": "0.200 to 0.900",
@@ -56,91 +69,69 @@ def test_a_claim_is_the_declared_seed_beside_the_published_value(tmp_path):
     ]
 
 
+def test_claims_are_numbers_before_they_are_text(tmp_path):
+    (claim,) = report.find_claims(report.collect_records(make_run(tmp_path))).to_dict("records")
+    assert claim["seeds"] == pytest.approx([2 / 3, 1 / 3, 1])
+    assert claim["chance"] == pytest.approx(1 / 3)
+    assert (claim["k"], claim["n"], claim["published_k"], claim["recall"]) == (2, 3, 125, 0.25)
+
+
 def test_a_run_without_records_gives_an_empty_table_and_says_so(tmp_path):
     table = report.make_claims_table(report.collect_records(tmp_path))
     assert list(table.columns) == report.CLAIM_COLUMNS and table.empty
     assert "Nothing recorded" in report.write_summary(tmp_path).read_text()
+    page = read_index(tmp_path)
+    assert "Nothing recorded yet." in page.text and not page.tags["table"]
 
 
 def test_other_weights_are_another_claim(tmp_path):
     make_run(tmp_path)
     other = report.collect_records(make_run(tmp_path / "x", weights="imagenet"))
-    both = pd.concat([report.collect_records(tmp_path), other])
-    table = report.make_claims_table(both)
+    table = report.make_claims_table(pd.concat([report.collect_records(tmp_path), other]))
     assert table["weights"].tolist() == ["random", "imagenet"]
     assert table["seeds"].tolist() == [3, 3]
 
 
-def test_the_index_links_notebook_and_figures_with_their_descriptions(tmp_path):
-    folder = make_run(tmp_path) / "01_toy_notebook"
-    record.save_figure(Figure(), folder, "empty", 'An <empty> "figure".')
-    files.write_text(folder / "01_toy_notebook.html", "<p>")
-    page = report.write_index(tmp_path, ["02 failed <here>"]).read_text()
-    assert 'href="01_toy_notebook/01_toy_notebook.html"' in page
-    assert 'An <empty> "figure".' in [tag["alt"] for tag in read_page(page).tags["img"]]
-    assert "125/140 = 0.893" in page and "02 failed &lt;here&gt;" in page
-    assert "viewport" in page and "http" not in page
+def test_records_that_lack_the_newest_columns_are_read(tmp_path):
+    path = make_run(tmp_path) / NAME / "metrics.json"
+    path.write_text(path.read_text().replace('"mode": null, ', "").replace('"version": null, ', ""))
+    assert '"mode"' not in path.read_text()
+    records = report.collect_records(tmp_path)
+    assert list(records.columns) == list(record.RECORD_COLUMNS) and records["mode"].isna().all()
 
 
-def test_phantoms_and_random_weights_are_named(tmp_path):
-    folder = make_run(tmp_path) / "01_toy_notebook"
-    records = record.read_metrics(folder / "metrics.json")
-    record.write_metrics(folder, records.assign(data_source="phantoms", weights="random (seed 0)"))
-    for path in (report.write_summary(tmp_path), report.write_index(tmp_path)):
+def test_phantoms_and_random_weights_are_named(run_dir):
+    for path in (report.write_summary(run_dir), report.write_index(run_dir)):
         text = path.read_text()
         assert "Made from phantoms" in text and "random weights" in text
 
 
-def test_blocks_of_the_readme_are_replaced_and_the_rest_stays(tmp_path):
-    make_run(tmp_path / "results" / "demo")
-    readme = tmp_path / "README.md"
-    before, after = "# Title\n<!-- results:demo -->\n", "<!-- /results:demo -->\nend\n"
-    readme.write_text(f"{before}old\n{after}")
-    assert not readme_blocks.is_readme_current(readme)
-    assert readme_blocks.update_readme(readme)
-    text = readme.read_text()
-    assert text.startswith(before) and text.endswith(after) and "old" not in text
-    assert "| 01 | three \\| classes |" in text and "Weights: vgg19: random" in text
-    assert readme_blocks.is_readme_current(readme) and not readme_blocks.update_readme(readme)
+def test_a_run_with_real_images_says_which_rows_are_from_phantoms():
+    rows = pd.DataFrame({"variant": ["study: none", "letter: none", "letter: crop"]})
+    mixed = rows.assign(data_source=["real", "phantoms", "phantoms"], weights="imagenet")
+    (note,) = report.list_notes(mixed)
+    assert note.endswith("the rows whose data are `phantoms` (2 of 3 variants).")
+    assert report.list_notes(mixed.assign(data_source="phantoms")) == [report.PHANTOM_NOTE]
+    assert report.list_notes(mixed.assign(data_source="real")) == []
 
 
-def test_a_block_shows_the_notebooks_it_names_and_a_repeated_claim_once(tmp_path):
-    folder = make_run(tmp_path / "demo")
-    records = record.read_metrics(folder / "01_toy_notebook" / "metrics.json")
-    again = records.assign(notebook="03_again")
-    other = records.assign(notebook="04_other", variant="another claim")
-    for name, frame in {"03_again": again, "04_other": other}.items():
-        record.write_metrics(folder / name, record.make_records(frame))
-    block = "<!-- results:demo{} -->\n<!-- /results:demo -->"
-    everything = readme_blocks.fill_blocks(block.format(""), tmp_path)
-    assert everything.count("three \\| classes") == 1 and "another claim" in everything
-    chosen = readme_blocks.fill_blocks(block.format(" 03 04"), tmp_path)
-    assert "| 03 | three" in chosen and "another claim" in chosen
-    assert "another claim" not in readme_blocks.fill_blocks(block.format(" 01 03"), tmp_path)
+def test_the_summary_has_every_table_of_the_run(run_dir):
+    text = report.write_summary(run_dir, ["02 failed."]).read_text()
+    assert "02 failed." in text and f"- `{NAME}`" in text
+    assert "| 01 | toy 0 | vgg19 | 8/10 = 0.800 | 9/10 = 0.900 |" in text
+    for title in ("Claims", "Where the evidence of Grad-CAM lies", "Every run"):
+        assert f"## {title}" in text
+    assert "counterfactual" not in text  # no such records, no such table
 
 
-def test_a_block_of_a_run_that_does_not_exist_is_refused(tmp_path):
-    readme = tmp_path / "README.md"
-    readme.write_text("<!-- results:nothing -->\n<!-- /results:nothing -->\n")
-    with pytest.raises(ValueError, match="results:nothing needs the records"):
-        readme_blocks.update_readme(readme)
-
-
-def test_the_tables_in_our_readme_are_what_the_results_say():
-    readme = paths.ROOT / "README.md"
-    if not readme.is_file():
-        pytest.skip("no README in this checkout")
-    assert readme_blocks.is_readme_current(readme), "run: python -m leakage.readme README.md"
-
-
-def test_what_is_left_of_an_accuracy_stands_in_one_row_a_version(tmp_path):
+def test_what_is_left_of_an_accuracy_stands_in_one_row_a_version():
     rows = []
     for version, mode, value in [
         ("full", "test-time", 0.9),
         ("border only", "test-time", 0.5),
         ("border only", "retrained", 0.8),
     ]:
-        name = {"variant": f"net: {version}, {mode}", "n": 10, "class": "all"}
+        name = {"variant": "a: b", "version": version, "mode": mode, "n": 10, "class": "all"}
         bounds = {"lower": value - 0.1, "upper": value + 0.1}
         rows.append(name | bounds | {"metric": "counterfactual_accuracy", "value": value})
         rows.append(name | {"metric": "reliance", "value": value / 0.9})
@@ -148,13 +139,10 @@ def test_what_is_left_of_an_accuracy_stands_in_one_row_a_version(tmp_path):
     table = report.make_reliance_table(records)
     assert table["version"].tolist() == ["full", "border only"]
     assert table.loc[1, "retrained"] == "0.800 (0.700 to 0.900), reliance 0.89"
-    assert table.loc[0, "retrained"] == "" and table.loc[1, "model"] == "net, vgg19"
-    record.write_metrics(tmp_path / "demo" / "01_x", records)
-    filled = readme_blocks.fill_blocks("<!-- reliance:demo -->\n<!-- /reliance:demo -->", tmp_path)
-    assert "| 01 | net, vgg19 | border only | 10 |" in filled
+    assert table.loc[0, "retrained"] == "" and table.loc[1, "variant"] == "a: b"
 
 
-def test_the_table_of_marks_sets_planted_and_swapped_side_by_side(tmp_path):
+def test_the_table_of_marks_sets_planted_and_swapped_side_by_side():
     name = {"variant": "letter: inpaint+crop", "seed": 27, "n": 60}
     rows = [
         name | {"metric": metric, "interval": interval, "value": v, "lower": v - 0.1, "upper": v}
@@ -168,29 +156,152 @@ def test_the_table_of_marks_sets_planted_and_swapped_side_by_side(tmp_path):
     rows.append(rows[0] | {"variant": "study: crop"})  # without a mark
     records = record.make_records(pd.DataFrame(rows), notebook="05_x", backbone="vgg19")
     (line,) = report.make_mark_table(records).to_dict("records")
-    assert (line["mark"], line["treatment"], line["n"]) == ("letter", "inpaint+crop", 60)
+    assert (line["variant"], line["n"]) == ("letter: inpaint+crop", "60")
     assert line["accuracy as planted"] == "0.900 (0.800 to 0.900)"
     assert line["difference"] == "0.700 (0.600 to 0.700)"
-    record.write_metrics(tmp_path / "demo" / "05_x", records)
-    filled = readme_blocks.fill_blocks("<!-- marks:demo -->\n<!-- /marks:demo -->", tmp_path)
-    assert "| letter | inpaint+crop | 60 |" in filled
 
 
-def test_a_run_with_real_images_says_which_rows_are_from_phantoms():
-    rows = pd.DataFrame({"variant": ["study: none", "letter: none", "letter: crop"]})
-    mixed = rows.assign(data_source=["real", "phantoms", "phantoms"], weights="imagenet")
-    (note,) = report.list_notes(mixed)
-    assert note.endswith("photographs: letter. The rest is real.")
-    assert report.list_notes(mixed.assign(data_source="phantoms")) == [report.PHANTOM_NOTE]
-    assert report.list_notes(mixed.assign(data_source="real")) == []
+def test_runs_and_energy_are_laid_out_one_row_each(run_dir):
+    records = report.collect_records(run_dir)
+    runs = report.make_runs_table(records)
+    assert runs["variant"].tolist() == ["toy 0", "toy 0", "toy 1", "toy 1", "toy 2", "toy 2"]
+    first = runs[(runs["variant"] == "toy 0") & (runs["seed"] == "20")].iloc[0]
+    assert first["accuracy"] == "9/10 = 0.900" and first["interval"] == "0.800 to 1.000"
+    assert first["auc"] == "0.750" and first["lost"] == "0" and first["recall"] == ""
+    (energy,) = report.make_energy_table(records).to_dict("records")
+    assert energy["class"] == "covid, trained"
+    assert energy["area"] == "0.25 (0.80 to 1.00)" and energy["n"] == "10"
 
 
-def test_the_list_of_runs_shows_each_with_its_declared_seed(tmp_path):
-    row = {"metric": "accuracy", "interval": "wilson", "k": 6, "n": 10, "value": 0.6}
-    row |= {"lower": 0.3, "upper": 0.8, "variant": "VGG16, frozen"}
-    rows = [row | {"seed": 27}, row | {"seed": 1, "k": 2, "value": 0.2}]
-    records = record.make_records(pd.DataFrame(rows), notebook="04_x", backbone="vgg16")
-    record.write_metrics(tmp_path / "demo" / "04_x", records)
-    filled = readme_blocks.fill_blocks("<!-- runs:demo -->\n<!-- /runs:demo -->", tmp_path)
-    assert "| VGG16, frozen | vgg16 | 6/10 = 0.600 | 0.300 to 0.800 |" in filled
-    assert "2/10" not in filled
+def test_the_page_is_notebook_08_without_its_code(run_dir):
+    page = read_index(run_dir, ["02 failed <here>"])
+    for words in ("Results: demo", "Made from phantoms", "02 failed <here>", "What was found.",
+                  "3 claims", "8/10 = 0.800", "nothing here is fit for medical use"):  # fmt: skip
+        assert words in page.text
+    assert "secrets_of_the_code" not in page.text and "example.org" not in str(page.elements)
+    assert [tag["alt"] for tag in page.tags["img"]] == ["Every claim.", 'An <odd> "curve".']
+    assert all(tag["src"].startswith("data:image/") for tag in page.tags["img"])
+
+
+@pytest.mark.parametrize("fault", ["missing", "older"])
+def test_without_a_current_08_the_page_has_the_claims_and_the_links(run_dir, fault):
+    path = run_dir / AT_A_GLANCE / f"{AT_A_GLANCE}.ipynb"
+    path.unlink() if fault == "missing" else os.utime(path, (0, 0))
+    page = read_index(run_dir)
+    assert "was not run after the others" in page.text and "8/10 = 0.800" in page.text
+    assert "What was found." not in page.text and "An <odd>" in str(page.tags["img"])
+
+
+def test_headings_tables_and_links_tell_what_they_are(run_dir):
+    page = read_index(run_dir)
+    assert len(page.tags["caption"]) == len(page.tags["table"]) == 1
+    assert all(tag.get("scope") in ("col", "row") for tag in page.tags["th"])
+    assert page.headings[0] == 1 and page.headings.count(1) == 1
+    steps = zip(page.headings, page.headings[1:], strict=False)
+    assert all(after - before <= 1 for before, after in steps)
+    names = [tag["id"] for tag in page.elements if "id" in tag]
+    assert len(set(names)) == len(names)
+    for address in (tag["href"] for tag in page.tags["a"]):
+        assert address[1:] in names if address[0] == "#" else (run_dir / address).is_file()
+    links = " ".join(tag["href"] for tag in page.tags["a"])
+    for name in (f"{NAME}.ipynb", "metrics.json", "report_card_01_first_draw.md"):
+        assert f"{NAME}/{name}" in links
+
+
+def test_what_the_records_say_is_text_and_never_markup(tmp_path):
+    run_dir = make_results(tmp_path / "demo", variant="<img src=x onerror=alert(1)>")
+    page = read_index(run_dir, ["<b>bold</b>"])
+    assert "<img src=x onerror=alert(1)> 0" in page.text and not page.tags["b"]
+    assert all("onerror" not in tag for tag in page.tags["img"])
+
+
+def test_pictures_of_real_images_are_linked_and_never_within_the_page(tmp_path):
+    run_dir = make_results(tmp_path / "mixed", data_source="real")
+    page = read_index(run_dir)
+    assert page.tags["img"][1]["src"] == f"{NAME}/figures/roc.png"
+    assert "those of a run on real images are not kept within the page" in page.text
+
+
+def test_the_same_results_give_the_same_page(run_dir):
+    first = report.write_index(run_dir).read_bytes()
+    assert report.write_index(run_dir).read_bytes() == first
+
+
+def make_study(results_dir):
+    """What the README is written from: one run with the rows it shows, and two benchmarks."""
+    run_dir = results_dir / readme_blocks.RUN
+    about = {"num_rows": 3, "num_images": 3, "splits": {}, "labels": [], "num_unreadable": 0,
+             "unreadable": [], "is_phantom": False}  # fmt: skip
+    row = leakcard.Row(
+        "L2", "border_classifier", "Border", "fail", "x", value=0.875, lower=0.5, upper=0.9
+    )
+    for _, notebook, name, protocol in readme_blocks.ROWS:
+        folder = run_dir / f"{notebook}_toy"
+        if protocol is None:
+            leakcard.write_cards(folder, {name: leakcard.ReportCard([row], about)})
+            continue
+        accuracy = {"variant": name, "protocol": protocol, "k": 9, "n": 10, "published_k": 8}
+        accuracy |= {"published_n": 10, "verdict": "inconclusive", "lower": 0.6, "upper": 0.99}
+        rows = [make_row(value=0.9, **accuracy)]
+        rows.append(make_row("chance", value=0.375, variant=name, protocol=protocol))
+        new = record.make_records(pd.DataFrame(rows), notebook=f"{notebook}_toy")
+        if (folder / "metrics.json").is_file():
+            new = pd.concat([record.read_metrics(folder / "metrics.json").astype(object), new])
+        record.write_metrics(folder, new)
+    machine = {"processor": "a processor", "num_cores": 2}
+    study = {"1 seed": {"times_faster": {"seconds": 28.6}}}
+    benchmarks = results_dir / "benchmarks"
+    files.write_json(benchmarks / "ancestor.json", {"published_study": study, "machine": machine})
+    runs = [{"num_images": 2000, "seconds": 24.2}]
+    files.write_json(benchmarks / "audit.json", {"runs": runs})
+
+
+def test_the_readme_is_written_from_the_results(tmp_path):
+    make_study(tmp_path / "results")
+    readme, picture = tmp_path / "README.md", tmp_path / readme_blocks.PICTURE
+    names = ("finding", "results", "picture")
+    blocks = "\n".join(f"<!-- {name} -->\nold\n<!-- /{name} -->" for name in names)
+    readme.write_text(f"# Title\n{blocks}\nend\n")
+    speed = tmp_path / "docs" / "speed.md"
+    files.write_text(speed, "<!-- speed -->\n<!-- /speed -->\n")
+    changed = readme_blocks.update_readme(readme)
+    assert changed == ["README.md", "speed.md", "results.png"]
+    text = readme.read_text()
+    assert text.startswith("# Title") and text.endswith("end\n") and "old" not in text
+    assert "apart on 80.0% of chest X-rays (8 of 10; the best of 15 networks)" in text
+    assert "nothing but the border of these images reaches 87.5% [50.0%, 90.0%]" in text
+    assert "| 0.800 (8 of 10) | 0.900 (9 of 10) | 0.600 to 0.990 | 0.375 |" in text
+    assert (
+        "| published study, 1 seed: feature bank and heads, times faster | 29 |"
+        in speed.read_text()
+    )
+    assert readme_blocks.read_description(picture) in text
+    assert readme_blocks.update_readme(readme) == []
+
+
+def test_a_row_that_no_run_has_is_named(tmp_path):
+    make_study(tmp_path)
+    path = tmp_path / readme_blocks.RUN / "02_toy" / "metrics.json"
+    path.unlink()
+    with pytest.raises(ValueError, match="README shows 'wolf/husky, own backgrounds'.*--name"):
+        readme_blocks.collect_rows(tmp_path)
+
+
+def test_our_readme_says_what_the_results_say():
+    readme = paths.ROOT / "README.md"
+    if not readme.is_file():
+        pytest.skip("no README in this checkout")
+    for path in (readme, paths.ROOT / "docs" / "speed.md"):
+        text = path.read_text(encoding="utf-8")
+        now = readme_blocks.fill_blocks(text, paths.ROOT / "results")
+        assert text == now, "run: python -m leakage.readme README.md"
+    described = readme_blocks.describe_picture(paths.ROOT / "results")
+    assert readme_blocks.read_description(paths.ROOT / readme_blocks.PICTURE) == described
+
+
+def test_links_of_readme_and_docs_lead_to_something():
+    pages = [paths.ROOT / "README.md", *sorted((paths.ROOT / "docs").glob("*.md"))]
+    for page in pages:
+        for address in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
+            if not address.startswith(("http", "notebooks/", "results/demo/")):
+                assert (page.parent / address).exists(), f"{page.name}: {address}"

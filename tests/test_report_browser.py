@@ -13,7 +13,7 @@ NEEDED = "needs playwright and axe-playwright-python (requirements-dev.txt)"
 playwright = pytest.importorskip("playwright.sync_api", reason=NEEDED)
 pytest.importorskip("axe_playwright_python", reason=NEEDED)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-WIDTHS, SCHEMES = (360, 1280), ("light", "dark")
+WIDTHS, SCHEMES = (390, 1280), ("light", "dark")
 # Text that is scrolled away lies under the sticky heads: axe cannot tell the ground it stands on.
 SPREAD = """.wide { overflow: visible !important; max-height: none !important }
 th, caption span { position: static !important }"""
@@ -55,18 +55,15 @@ def open_page(browser):
         context.close()
 
 
-def open_details(page):
-    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
-
-
 def find_faults(page, **options):
-    """Serious and critical findings of axe-core, and what it could not tell of colours."""
+    """All findings of axe-core, and what it could not tell of colours."""
     source = resources.files("axe_playwright_python").joinpath("axe.min.js")
     page.evaluate(source.read_text(encoding="utf-8"))
     found = page.evaluate("(options) => axe.run(document, options)", options)
-    faults = [one for one in found["violations"] if one["impact"] in ("serious", "critical")]
     assert len(found["passes"]) > 0
-    return [f"{one['id']}: {node['html']}" for one in faults for node in one["nodes"]], [
+    return [
+        f"{one['id']}: {node['html']}" for one in found["violations"] for node in one["nodes"]
+    ], [
         node["html"]
         for one in found["incomplete"]
         for node in one["nodes"]
@@ -85,9 +82,8 @@ def measure_overflow(page):
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("width", WIDTHS)
-def test_axe_finds_nothing_serious(open_page, index, width, scheme):
+def test_axe_finds_nothing(open_page, index, width, scheme):
     page = open_page(index, width, color_scheme=scheme)
-    open_details(page)
     faults, _ = find_faults(page)
     assert faults == []
     assert page.errors == []
@@ -101,17 +97,16 @@ def test_faults_that_were_planted_would_be_found(open_page, index):
     planted = content.replace('alt="Every claim."', "").replace("--muted:#555b63", "--muted:#aaa")
     path = index.with_name("planted.html")
     path.write_text(planted, encoding="utf-8")
-    faults = " ".join(find_faults(open_page(path, 360))[0])
-    for name in ("image-alt", "link-name", "color-contrast"):
+    faults = " ".join(find_faults(open_page(path, min(WIDTHS)))[0])
+    for name in ("image-alt", "color-contrast"):
         assert name in faults
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_phone_shows_the_page_without_scrolling_sideways(open_page, index, scheme):
-    page = open_page(index, 360, color_scheme=scheme)
-    open_details(page)
+    page = open_page(index, min(WIDTHS), color_scheme=scheme)
     assert measure_overflow(page) == [0, []]
-    box = page.locator("#claims").locator("..")
+    box = page.locator(".wide:has(table)")
     assert box.evaluate("(one) => one.scrollWidth > one.clientWidth && one.tabIndex === 0")
     page.evaluate("document.body.insertAdjacentHTML('beforeend', '<p style=\"width:30rem\">x</p>')")
     assert measure_overflow(page)[0] > 0  # so the measure is able to fail
@@ -119,7 +114,6 @@ def test_a_phone_shows_the_page_without_scrolling_sideways(open_page, index, sch
 
 def test_nothing_but_the_file_is_asked_for(open_page, index):
     page = open_page(index)
-    open_details(page)
     assert page.requests and all(url.startswith(("file:", "data:")) for url in page.requests)
     assert page.evaluate("[...document.images].every((one) => one.naturalWidth > 100)")
     with page.expect_event("requestfailed"):  # so the list is able to tell
@@ -129,15 +123,13 @@ def test_nothing_but_the_file_is_asked_for(open_page, index):
 
 def test_the_keyboard_sorts_a_table(open_page, index):
     page = open_page(index)
-    page.locator("#claims-filter").focus()
-    page.keyboard.press("Tab")  # the box, so that the arrows scroll it
-    assert page.evaluate("document.activeElement.getAttribute('role')") == "region"
-    page.keyboard.press("Tab")
-    page.keyboard.press("Tab")
+    page.locator(".wide:has(table)").focus()  # the box, so that the arrows scroll it
+    for _ in range(7):
+        page.keyboard.press("Tab")
     focused = page.locator(":focus")
-    assert focused.inner_text().startswith("Published")
+    assert focused.inner_text() == "Published"
     assert focused.evaluate("(one) => getComputedStyle(one).outlineStyle") == "solid"
-    heading, cells = focused.locator(".."), page.locator("#claims tbody td:nth-child(3)")
+    heading, cells = focused.locator(".."), page.locator("tbody td:nth-child(7)")
     for key, direction, values in (
         ("Enter", "ascending", ["5/10 = 0.500", "8/10 = 0.800", ""]),
         ("Space", "descending", ["8/10 = 0.800", "5/10 = 0.500", ""]),
@@ -147,21 +139,12 @@ def test_the_keyboard_sorts_a_table(open_page, index):
         assert cells.all_inner_texts() == values
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    assert page.locator("#claims [aria-sort]").count() == 1
-    assert page.locator(":focus").inner_text().startswith("Ours")
-
-
-def test_the_filter_leaves_rows_with_every_word(open_page, index):
-    page = open_page(index)
-    page.fill("#runs-filter", "TOY vgg19 0.900")
-    assert page.locator("#runs tbody tr:visible").count() == 2
-    assert page.locator(".filter output").last.inner_text() == "2 of 6 runs"
-    page.fill("#runs-filter", "")
-    assert page.locator("#runs tbody tr:visible").count() == 6
+    assert page.locator("[aria-sort]").count() == 1
+    assert page.locator(":focus").inner_text() == "Ours"
 
 
 def test_the_skip_link_is_the_first_stop_and_leads_to_the_results(open_page, index):
-    page = open_page(index, 360)
+    page = open_page(index, min(WIDTHS))
     page.keyboard.press("Tab")
     skip = page.locator(":focus")
     assert skip.inner_text() == "Skip to the results" and skip.bounding_box()["x"] >= 0
@@ -169,17 +152,10 @@ def test_the_skip_link_is_the_first_stop_and_leads_to_the_results(open_page, ind
     assert page.evaluate("document.activeElement.id") == "main"
 
 
-def test_a_link_of_the_grid_opens_its_card(open_page, index):
-    page = open_page(index)
-    page.locator("#grid thead a").nth(1).click()
-    page.wait_for_function("document.getElementById('card-2').open")
-    assert not page.evaluate("document.getElementById('card-1').open")
-
-
 def test_without_script_everything_is_there(open_page, index):
     page = open_page(index, java_script_enabled=False)
-    assert page.locator("#runs tbody tr:visible").count() == 6
-    assert page.locator("th button, .filter").count() == 0
+    assert page.locator("tbody tr:visible").count() == 3
+    assert page.locator("th button").count() == 0
 
 
 def test_the_committed_demo_fits_a_phone_and_asks_for_nothing(open_page, tmp_path):
@@ -187,8 +163,7 @@ def test_the_committed_demo_fits_a_phone_and_asks_for_nothing(open_page, tmp_pat
     if not any(demo.glob("*/metrics.json")):
         pytest.skip("no committed demo in this checkout")
     index = report.write_index(shutil.copytree(demo, tmp_path / "demo"))
-    page = open_page(index, 360, color_scheme="dark")
-    open_details(page)
+    page = open_page(index, min(WIDTHS), color_scheme="dark")
     assert measure_overflow(page) == [0, []]
     assert all(url.startswith(("file:", "data:")) for url in page.requests)
     assert find_faults(page)[0] == []

@@ -1,93 +1,200 @@
-"""Keep the result tables of the README what the results say.
+"""Keep the numbers of README and docs what the results say.
 
-`python -m leakage.readme README.md` brings them up to date.
+`python -m leakage.readme README.md` fills the blocks `<!-- NAME -->` ... `<!-- /NAME -->` of that
+file and of docs/speed.md beside it, and draws docs/results.png, from `results/` beside it.
 """
 
 import argparse
+import json
 import re
 import sys
 from pathlib import Path
 
-from leakage import report
+import matplotlib
+import pandas as pd
+from matplotlib.figure import Figure
+from PIL import Image
+
+import leakcard
+from leakage import figures, report
 from leakcard import files
 
-# The words after the name are numbers of notebooks; none means all.
-BLOCK = re.compile(
-    r"(<!-- (results|reliance|marks|runs):([\w.-]+)((?: \d\d)*) -->\n).*?(<!-- /\2:\3 -->)",
-    re.DOTALL,
+BLOCK = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
+RUN = "mobilenet"
+PICTURE = "docs/results.png"
+# What the README shows of the run on real images: claims, and what the card's cross-validated
+# classifier finds in the outer tenth of the same draw of images alone.
+PAPER, ADULTS = "children as controls", "adults only, patients disjoint"
+ROWS = (
+    ("network, controls as published (children)", "01", PAPER, "paper"),
+    ("border alone of the same images", "01", "paper", None),
+    ("network, adult controls, disjoint patients", "03", ADULTS, "strict"),
+    ("border alone of the same images", "03", "adults only patients disjoint", None),
+    ("wolf or husky, usual backgrounds", "02", "wolf/husky, own backgrounds", "ancestor"),
+    ("the same, backgrounds swapped", "02", "wolf/husky, backgrounds swapped", "ancestor"),
 )
-# The heading and the note above a table say these.
-LEFT_OUT = ["system", "weights"]
-RUN_COLUMNS = ["run", "backbone", "accuracy", "interval", "balanced", "auc", "recall"]
+FINDING = (
+    "**A published network tells COVID-19, normal and pneumonia apart on {0.published:.1%} of "
+    "chest X-rays ({0.published_k:.0f} of {0.published_n:.0f}; the best of 15 networks). Repeated "
+    "with a smaller one it is {0.value:.1%} [{0.lower:.1%}, {0.upper:.1%}], and a classifier that "
+    "sees nothing but the border of these images reaches {1.value:.1%} "
+    "[{1.lower:.1%}, {1.upper:.1%}]. With adult controls and disjoint patients the network is right on {2.value:.1%} "
+    "[{2.lower:.1%}, {2.upper:.1%}], the border alone on {3.value:.1%} "
+    "[{3.lower:.1%}, {3.upper:.1%}]; chance is {2.chance:.1%}.**\n"
+)
+ALT = "Accuracies with 95 % intervals: {}. Diamonds: as published; dotted: chance."
 
 
-def list_declared_runs(records):
-    """The first seed of each run, the one that was declared beforehand; as `make_runs_table`."""
-    runs = report.make_runs_table(records)
-    return runs.drop_duplicates(["notebook", "protocol", "run", "backbone"])[RUN_COLUMNS]
+def collect_rows(results_dir):
+    """Find the six rows of the README in the records and report cards of the run on real images.
 
-
-TABLES = {
-    "reliance": report.make_reliance_table,
-    "marks": report.make_mark_table,
-    "runs": list_declared_runs,
-}
-
-
-def fill_blocks(text, results_dir):
-    """Fill every block `<!-- results:NAME 01 02 -->` ... `<!-- /results:NAME -->` of a text.
-
-    The numbers choose notebooks. A claim that a later notebook repeats stands once. Blocks named
-    `reliance:NAME` get what is left of the accuracies on counterfactual versions, those named
-    `marks:NAME` how much a planted mark decides, those named `runs:NAME` every run.
+    Returns
+    -------
+    DataFrame of shape (6, 11)
+        `label, value, lower, upper, k, n, published, published_k, published_n, chance, verdict`.
 
     Raises
     ------
     ValueError
-        If a block names a run that `results_dir` does not hold.
+        If the run does not hold one of them.
     """
+    run_dir = Path(results_dir) / RUN
+    claims = report.find_claims(report.collect_records(run_dir))
+    cards = leakcard.read_cards(run_dir)
+    rows = []
+    for label, notebook, name, protocol in ROWS:
+        if protocol is None:
+            card = cards.get(f"{notebook} {name}")
+            found = card and vars(card.get_row("border_classifier"))
+        else:
+            is_it = (claims["variant"] == name) & (claims["protocol"] == protocol)
+            is_it &= claims["notebook"].str.startswith(notebook)
+            found = claims[is_it].iloc[0].to_dict() if is_it.any() else None
+        if found is None:
+            raise ValueError(
+                f"README shows {name!r} (protocol {protocol}) of notebook {notebook}. Run it with "
+                f"--name {RUN}, or change `leakage.readme.ROWS`. Received: none in {run_dir}"
+            )
+        rows.append({**found, "label": label})
+    columns = ["label", "value", "lower", "upper", "k", "n", "published_k", "published_n",
+               "chance", "verdict"]  # fmt: skip
+    table = pd.DataFrame(rows).reindex(columns=columns)
+    return table.assign(published=(table["published_k"] / table["published_n"]).astype(float))
+
+
+def format_finding(results_dir):
+    """The finding in a paragraph with numbers."""
+    return FINDING.format(*collect_rows(results_dir).itertuples())
+
+
+def format_results(results_dir):
+    """The six rows as a Markdown table."""
+    lines = [
+        "| accuracy of | published | found here | 95 % interval | chance |",
+        "|---|---|---|---|---|",
+    ]
+    for row in collect_rows(results_dir).itertuples():
+        counted = "" if pd.isna(row.k) else f" ({row.k:.0f} of {row.n:.0f})"
+        published = (
+            ""
+            if pd.isna(row.published)
+            else f"{row.published:.3f} ({row.published_k:.0f} of {row.published_n:.0f})"
+        )
+        chance = "" if pd.isna(row.chance) else f"{row.chance:.3f}"
+        lines.append(
+            f"| {row.label} | {published} | {row.value:.3f}{counted} "
+            f"| {row.lower:.3f} to {row.upper:.3f} | {chance} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def format_picture(results_dir):
+    """The address of the picture, with the numbers that it shows as its description."""
+    return f"![{describe_picture(results_dir)}]({PICTURE})\n"
+
+
+def describe_picture(results_dir):
+    """Say in a sentence what the picture shows; it holds this text, so that it can be checked."""
+    rows = collect_rows(results_dir).itertuples()
+    return ALT.format("; ".join(f"{row.label} {row.value:.3f}" for row in rows))
+
+
+def format_speed(results_dir):
+    """What the benchmarks of the committed results say, as a Markdown table."""
+    folder = Path(results_dir) / "benchmarks"
+    studies = json.loads((folder / "ancestor.json").read_text(encoding="utf-8"))
+    audits = json.loads((folder / "audit.json").read_text(encoding="utf-8"))
+    lines = ["| what | by the clock |", "|---|---|"]
+    for name, study in studies["published_study"].items():
+        faster = study["times_faster"]["seconds"]
+        lines.append(
+            f"| published study, {name}: feature bank and heads, times faster | {faster:.0f} |"
+        )
+    for run in audits["runs"]:
+        lines.append(
+            f"| report card of {run['num_images']:,} real X-rays | {run['seconds']:.0f} s |"
+        )
+    machine = studies["machine"]
+    return "\n".join(lines) + f"\n\n{machine['processor']}, {machine['num_cores']} cores.\n"
+
+
+BLOCKS = {
+    "finding": format_finding,
+    "results": format_results,
+    "picture": format_picture,
+    "speed": format_speed,
+}
+
+
+def draw_picture(path, results_dir):
+    """Draw the rows and save them with their description within the file."""
+    text = describe_picture(results_dir)
+    with matplotlib.rc_context(figures.set_style()):
+        figure = Figure(figsize=(9, 4.2))
+        axes = figure.subplots()
+        figures.draw_scores(axes, collect_rows(results_dir), xlabel="accuracy")
+        axes.set_xlim(-0.02, 1.02)
+        figure.savefig(path, metadata={"Software": None, "Description": text})
+
+
+def fill_blocks(text, results_dir):
+    """Fill every block of a text whose name is one of `BLOCKS`."""
 
     def fill(match):
-        start, kind, name, numbers, end = match.groups()
-        run_dir = Path(results_dir) / name
-        if not any(run_dir.glob("*/metrics.json")):
-            raise ValueError(
-                f"The block {kind}:{name} needs the records of a run of that name. "
-                f"Run it, or take the block out. Received: nothing in {run_dir}"
-            )
-        records = report.collect_records(run_dir)
-        if numbers:
-            records = records[records["notebook"].str[:2].isin(numbers.split())]
-        if kind in TABLES:
-            return start + report.format_markdown(TABLES[kind](records)) + end
-        claims = report.make_claims_table(records)
-        claims = claims.drop_duplicates(["claim", "protocol", "backbone", "weights", "ours"])
-        table = report.format_markdown(claims.drop(columns=LEFT_OUT))
-        notes = [*report.list_notes(records), _list_weights(claims)]
-        return "".join([start, *(f"{note}\n\n" for note in notes), table, end])
+        start, name, end = match.groups()
+        if name not in BLOCKS:
+            raise ValueError(f"Expected a block named {', '.join(BLOCKS)}. Received: {name!r}")
+        return start + BLOCKS[name](results_dir) + end
 
     return BLOCK.sub(fill, text)
 
 
-def _list_weights(claims):
-    pairs = claims[["backbone", "weights"]].drop_duplicates()
-    return "Weights: " + "; ".join(f"{row.backbone}: {row.weights}" for row in pairs.itertuples())
-
-
 def update_readme(readme, results_dir=None):
-    """Bring the blocks of a README up to date; True if that changed something."""
-    readme = Path(readme)
-    old = readme.read_text(encoding="utf-8")
-    new = fill_blocks(old, results_dir or readme.absolute().parent / "results")
-    if new != old:
-        files.write_text(readme, new)
-    return new != old
+    """Bring README, docs and picture up to date; return the names of what changed."""
+    folder = Path(readme).absolute().parent
+    results_dir = results_dir or folder / "results"
+    changed = []
+    for path in filter(Path.is_file, (Path(readme), folder / "docs" / "speed.md")):
+        old = path.read_text(encoding="utf-8")
+        new = fill_blocks(old, results_dir)
+        if new != old:
+            files.write_text(path, new)
+            changed.append(path.name)
+    picture = folder / PICTURE
+    if f"]({PICTURE})" in Path(readme).read_text(encoding="utf-8"):
+        if read_description(picture) != describe_picture(results_dir):
+            picture.parent.mkdir(exist_ok=True)
+            draw_picture(picture, results_dir)
+            changed.append(picture.name)
+    return changed
 
 
-def is_readme_current(readme, results_dir=None):
-    """Whether every block shows what the results say."""
-    text = Path(readme).read_text(encoding="utf-8")
-    return text == fill_blocks(text, results_dir or Path(readme).absolute().parent / "results")
+def read_description(picture):
+    """The text within a PNG that says what it shows; empty where there is no such file."""
+    if not Path(picture).is_file():
+        return ""
+    with Image.open(picture) as image:
+        return image.text.get("Description", "")
 
 
 def main(arguments=None):
@@ -95,7 +202,7 @@ def main(arguments=None):
     parser.add_argument("readme", nargs="?", default="README.md")
     options = parser.parse_args(arguments)
     changed = update_readme(options.readme)
-    sys.stdout.write(f"{options.readme}: {'updated' if changed else 'was up to date'}\n")
+    sys.stdout.write(f"{', '.join(changed)}: updated\n" if changed else "All up to date.\n")
 
 
 if __name__ == "__main__":

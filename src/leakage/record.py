@@ -15,6 +15,8 @@ RECORD_COLUMNS = (
     "notebook",
     "protocol",
     "variant",
+    "version",  # counterfactual version of the images that a trained model is asked about
+    "mode",  # "test-time", or "retrained" on that version
     "data_source",
     "backbone",
     "weights",
@@ -51,7 +53,7 @@ def make_records(scores, **columns):
 
     Returns
     -------
-    DataFrame of shape (n_scores, 20)
+    DataFrame of shape (n_scores, 22)
         `RECORD_COLUMNS` in order; what nobody gave is None.
 
     Raises

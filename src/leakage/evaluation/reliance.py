@@ -85,12 +85,12 @@ def list_reliance_scores(counterfactuals, variant) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Two rows a version and mode: `counterfactual_accuracy` with its interval, and `reliance`;
-        `variant` is "<variant>: <version>, <mode>".
+        Two rows a version and mode: `counterfactual_accuracy` with its interval, and `reliance`.
     """
     rows = []
     for row in counterfactuals.itertuples():
-        name = {"variant": f"{variant}: {row.version}, {row.mode}", "class": "all", "n": row.n}
+        name = {"variant": variant, "version": row.version, "mode": row.mode}
+        name |= {"class": "all", "n": row.n}
         accuracy = {"value": row.value, "lower": row.lower, "upper": row.upper, "k": row.k}
         rows.append(name | {"metric": "counterfactual_accuracy", "interval": "wilson"} | accuracy)
         rows.append(name | {"metric": "reliance", "interval": "none", "value": row.reliance})

@@ -2,18 +2,18 @@
 
 from leakage.report.claims import (
     CLAIM_COLUMNS,
-    GROUP,
-    HEADINGS,
     PHANTOM_NOTE,
     RANDOM_NOTE,
     collect_records,
-    format_markdown,
+    find_claims,
     list_notes,
     make_claims_table,
-    write_summary,
 )
 from leakage.report.page import FIGURE_TO_REMEMBER, write_index
-from leakage.report.scores import (
+from leakage.report.summary import write_summary
+from leakage.report.tables import (
+    Table,
+    format_markdown,
     make_energy_table,
     make_mark_table,
     make_reliance_table,
@@ -23,11 +23,11 @@ from leakage.report.scores import (
 __all__ = [
     "CLAIM_COLUMNS",
     "FIGURE_TO_REMEMBER",
-    "GROUP",
-    "HEADINGS",
     "PHANTOM_NOTE",
     "RANDOM_NOTE",
+    "Table",
     "collect_records",
+    "find_claims",
     "format_markdown",
     "list_notes",
     "make_claims_table",

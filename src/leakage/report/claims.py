@@ -1,23 +1,17 @@
-"""Put the records of a run together: the table of claims and the summary."""
+"""The claims of a run: what was published, what was found, how sure one can be of it."""
 
 from pathlib import Path
 
 import pandas as pd
 
 from leakage import record
-from leakcard import files
 
 GROUP = ["notebook", "protocol", "variant", "backbone", "weights"]
+AS_RECORDED = ["system", "protocol", "backbone", "weights", "data_source", "verdict"]
 CLAIM_COLUMNS = (
-    "system notebook claim protocol backbone weights published ours interval chance "
+    "system notebook claim protocol backbone weights data_source published ours interval chance "
     "seeds spread collapsed recall verdict"
 ).split()
-HEADINGS = {
-    "interval": "95 % interval",
-    "spread": "over seeds",
-    "collapsed": "collapsed runs",
-    "recall": "lowest recall",
-}
 PHANTOM_NOTE = (
     "Made from phantoms (drawn images with a known truth), not from patients or photographs."
 )
@@ -29,7 +23,7 @@ def collect_records(run_dir):
 
     Returns
     -------
-    DataFrame of shape (n_records, 20)
+    DataFrame of shape (n_records, n_columns)
         `record.RECORD_COLUMNS`, in the order of the notebooks; empty where there is none.
     """
     paths = sorted(Path(run_dir).glob("[0-9][0-9]_*/metrics.json"))
@@ -40,58 +34,82 @@ def collect_records(run_dir):
     return pd.concat([frame.astype(object) for frame in frames], ignore_index=True)
 
 
-def make_claims_table(records):
-    """Compare each published claim with ours.
+def find_claims(records):
+    """Find the published claims and ours in the records, as numbers.
 
     Parameters
     ----------
-    records : DataFrame of shape (n_records, 20)
+    records : DataFrame
         From `collect_records`. A claim is a row with metric `accuracy`, interval `wilson` and a
         verdict: the one seed that was declared beforehand. Rows of the same notebook, protocol,
-        variant, backbone and weights give seeds, spread and collapsed runs; its metric `chance`
-        is the largest class share.
+        variant, backbone and weights give seeds and collapsed runs; their metric `chance` is the
+        largest class share.
 
     Returns
     -------
-    DataFrame of shape (n_claims, 15)
+    DataFrame
+        The record of each claim, with `chance`, `seeds` (list of the accuracies of all seeds),
+        `collapsed` (how many of them never predict one of the classes), `lost_class` and `recall`
+        (the class that the declared run finds least often, and how often).
+    """
+    accuracy = records[(records["metric"] == "accuracy") & (records["interval"] == "wilson")]
+    declared = accuracy[accuracy["verdict"].notna()]
+    groups = dict(list(records.groupby(GROUP, dropna=False, sort=False)))
+    groups = {tuple(map(show, key)): group for key, group in groups.items()}
+    rows = []
+    for row in declared.to_dict("records"):
+        group = groups[tuple(show(row[name]) for name in GROUP)]
+        values = {name: frame for name, frame in group.groupby("metric") if len(frame)}
+        lost = values.get("num_classes_never_predicted", group.iloc[:0])
+        chance = values.get("chance", group.iloc[:0])["value"].dropna()
+        seeds = values["accuracy"].drop_duplicates("seed")["value"]
+        name, recall = find_lowest_recall(group[group["seed"] == row["seed"]])
+        found = {
+            "chance": chance.iloc[0] if len(chance) else None,
+            "seeds": seeds.tolist(),
+            "collapsed": lost.loc[lost["value"] > 0, "seed"].nunique(dropna=False),
+            "lost_class": name,
+            "recall": recall,
+        }
+        rows.append(row | found)
+    columns = [*records.columns, "chance", "seeds", "collapsed", "lost_class", "recall"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def find_lowest_recall(scores):
+    """The class that a run finds least often, and its recall: a low accuracy may be one class."""
+    recalls = scores[(scores["metric"] == "recall") & scores["value"].notna()]
+    if recalls.empty:
+        return None, None
+    row = recalls.loc[recalls["value"].astype(float).idxmin()]
+    return row["class"], row["value"]
+
+
+def make_claims_table(records):
+    """Lay out `find_claims` for readers.
+
+    Returns
+    -------
+    DataFrame of shape (n_claims, 16)
         Text, ready to show; what is not known is empty. `seeds` and `collapsed` are numbers.
     """
-    accuracy = records[records["metric"] == "accuracy"]
-    declared = accuracy[(accuracy["interval"] == "wilson") & accuracy["verdict"].notna()]
-    rows = [_describe_claim(row, records) for _, row in declared.iterrows()]
+    rows = [
+        {
+            **{name: show(row[name]) for name in AS_RECORDED},
+            "notebook": show(row["notebook"])[:2],
+            "claim": show(row["variant"]),
+            "published": show_share(row["published_k"], row["published_n"]),
+            "ours": show_share(row["k"], row["n"]),
+            "interval": show_interval(row),
+            "chance": show_number(row["chance"]),
+            "seeds": len(row["seeds"]),
+            "spread": f"{min(row['seeds']):.3f} to {max(row['seeds']):.3f}",
+            "collapsed": row["collapsed"],
+            "recall": f"{show(row['lost_class'])} {show_number(row['recall'], 2)}".strip(),
+        }
+        for row in find_claims(records).to_dict("records")
+    ]
     return pd.DataFrame(rows, columns=CLAIM_COLUMNS)
-
-
-def _describe_claim(row, records):
-    def select(names):
-        chosen = records
-        for name in names:
-            same = chosen[name].isna() if pd.isna(row[name]) else chosen[name] == row[name]
-            chosen = chosen[same]
-        return chosen
-
-    group = select(GROUP)
-    accuracies = group[group["metric"] == "accuracy"].drop_duplicates("seed")["value"]
-    collapsed = group[(group["metric"] == "num_classes_never_predicted") & (group["value"] > 0)]
-    around = select(GROUP[:3])
-    chances = around[around["metric"] == "chance"]["value"].dropna()
-    return {
-        "system": show(row["system"]),
-        "notebook": show(row["notebook"])[:2],
-        "claim": show(row["variant"]),
-        "protocol": show(row["protocol"]),
-        "backbone": show(row["backbone"]),
-        "weights": show(row["weights"]),
-        "published": show_share(row["published_k"], row["published_n"]),
-        "ours": show_share(row["k"], row["n"]),
-        "interval": f"{row['lower']:.3f} to {row['upper']:.3f}",
-        "chance": f"{chances.iloc[0]:.3f}" if len(chances) else "",
-        "seeds": len(accuracies),
-        "spread": f"{accuracies.min():.3f} to {accuracies.max():.3f}",
-        "collapsed": collapsed["seed"].nunique(dropna=False),
-        "recall": find_lowest_recall(group[group["seed"] == row["seed"]]),
-        "verdict": show(row["verdict"]),
-    }
 
 
 def show(value):
@@ -99,13 +117,9 @@ def show(value):
     return "" if pd.isna(value) else str(value)
 
 
-def find_lowest_recall(scores):
-    """The class that a run finds least often: a low accuracy may be one lost class."""
-    recalls = scores[(scores["metric"] == "recall") & scores["value"].notna()]
-    if recalls.empty:
-        return ""
-    row = recalls.loc[recalls["value"].astype(float).idxmin()]
-    return f"{row['class']} {row['value']:.2f}"
+def show_number(value, digits=3):
+    """`0.686`; nothing where it is missing."""
+    return "" if pd.isna(value) else f"{value:.{digits}f}"
 
 
 def show_share(k, n):
@@ -113,13 +127,10 @@ def show_share(k, n):
     return "" if pd.isna(k) or pd.isna(n) else f"{int(k)}/{int(n)} = {k / n:.3f}"
 
 
-def format_markdown(table):
-    """Format a table of claims as Markdown, ending with a line feed."""
-    if table.empty:
-        return "Nothing recorded yet.\n"
-    rows = [[HEADINGS.get(name, name) for name in table.columns], ["---"] * len(table.columns)]
-    rows += [[str(value).replace("|", "\\|") for value in row] for row in table.to_numpy()]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+def show_interval(row, digits=3):
+    """`0.570 to 0.782`; nothing where a bound is missing."""
+    bounds = [show_number(row[name], digits) for name in ("lower", "upper")]
+    return " to ".join(bounds) if all(bounds) else ""
 
 
 def list_notes(records):
@@ -139,24 +150,10 @@ def list_notes(records):
     if len(drawn) and len(drawn) == len(records):
         notes.append(PHANTOM_NOTE)
     elif len(drawn):
-        names = dict.fromkeys(drawn["variant"].dropna().str.partition(": ")[0])
-        notes.append(f"{PHANTOM_NOTE.removesuffix('.')}: {', '.join(names)}. The rest is real.")
+        notes.append(
+            f"{PHANTOM_NOTE.removesuffix('.')}: the rows whose data are `phantoms` "
+            f"({drawn['variant'].nunique()} of {records['variant'].nunique()} variants)."
+        )
     if records["weights"].astype(str).str.startswith("random").any():
         notes.append(RANDOM_NOTE)
     return notes
-
-
-def write_summary(run_dir, remarks=()):
-    """Write `summary.md`: notes, `remarks` (sentences), claims, notebooks; return its path."""
-    run_dir = Path(run_dir)
-    parts = [f"# Results: {run_dir.name}"]
-    records = collect_records(run_dir)
-    parts += [*list_notes(records), *remarks]
-    parts.append(format_markdown(make_claims_table(records)).strip())
-    parts.append("\n".join(f"- `{folder.name}`" for folder in list_notebooks(run_dir)))
-    return files.write_text(run_dir / "summary.md", "\n\n".join(filter(None, parts)) + "\n")
-
-
-def list_notebooks(run_dir):
-    """The folders of a run's notebooks, in their order."""
-    return sorted(path for path in Path(run_dir).glob("[0-9][0-9]_*") if path.is_dir())
