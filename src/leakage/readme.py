@@ -38,8 +38,8 @@ FINDING = (
     "chest X-rays ({0.published_k:.0f} of {0.published_n:.0f}; the best of 15 networks). Repeated "
     "with a smaller one it is {0.value:.1%} [{0.lower:.1%}, {0.upper:.1%}], and a classifier that "
     "sees nothing but the border of these images reaches {1.value:.1%} "
-    "[{1.lower:.1%}, {1.upper:.1%}]. With adult controls and disjoint patients the network is right "
-    "on {2.value:.1%} [{2.lower:.1%}, {2.upper:.1%}], the border alone on {3.value:.1%} "
+    "[{1.lower:.1%}, {1.upper:.1%}]. With adult controls and disjoint patients the network is "
+    "right on {2.value:.1%} [{2.lower:.1%}, {2.upper:.1%}], the border alone on {3.value:.1%} "
     "[{3.lower:.1%}, {3.upper:.1%}]; chance is {2.chance:.1%}.**\n"
 )
 ALT = "Accuracies with 95 % intervals: {}. Diamonds: as published; dotted: chance."
