@@ -108,3 +108,14 @@ def test_a_broken_annotation_is_named(tmp_path, content, message):
 def test_absent_data_say_where_v7_hands_them_out(tmp_path):
     with pytest.raises(FileNotFoundError, match="darwin dataset pull v7-labs.*Found: nothing"):
         data.READERS["v7labs"](tmp_path)
+
+
+def test_the_lung_study_is_read_from_its_own_source_where_that_is_there(tmp_path):
+    names = ["person3_bacteria_1.png", "IM-0001-0001.png", "x.png"]
+    tags = ["Bacterial Pneumonia", "No Pneumonia (healthy)", "COVID-19"]
+    annotations = [make_first(n, [t], n) for n, t in zip(names, tags, strict=True)]
+    annotations.append(make_first("y.png", ["COVID-19"], polygon=None))
+    pool = data.read_lung_study(write(tmp_path, annotations))
+    assert sorted(pool["label"]) == ["bacterial", "covid", "healthy"]
+    assert pool["mask_path"].notna().all()
+    assert "4 images, 1 of them without a lung polygon left out" in pool.attrs["origin"]

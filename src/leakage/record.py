@@ -216,7 +216,9 @@ class Results:
         """What every run said of every test image, as `evaluation.make_predictions`."""
         return pd.concat(self._predictions, ignore_index=True)
 
-    def add_runs(self, test, scores, class_names, published_result=None, **columns):
+    def add_runs(
+        self, test, scores, class_names, published_result=None, *, obstacles="", **columns
+    ):
         """Score all seeds of one variant on its test set and keep scores and predictions.
 
         Parameters
@@ -228,6 +230,8 @@ class Results:
         class_names : sequence of str
         published_result : leakage.published.Result, optional
             What the declared seed is judged against.
+        obstacles : str
+            What else keeps it from being compared, beside data, backbone and weights.
         **columns
             Such as `protocol` and `variant`; they win over those of all.
 
@@ -237,13 +241,19 @@ class Results:
             The new records.
         """
         about = self.columns | columns
-        obstacles = evaluation.describe_obstacles(
+        known = evaluation.describe_obstacles(
             about["data_source"], about["backbone"], about["weights"], published_result
         )
+        obstacles = ", ".join(filter(None, [known, obstacles]))
         scored = evaluation.score_runs(test, scores, class_names, published_result, obstacles)
         names = {name: columns[name] for name in ("protocol", "variant") if name in columns}
-        self._predictions.append(evaluation.make_predictions(test, scores, class_names, **names))
+        self.add_predictions(test, scores, class_names, **names)
         return self.add_scores(scored, **columns)
+
+    def add_predictions(self, test, scores, class_names, **columns):
+        """Keep what runs said of every test image, for `predictions.csv`."""
+        rows = evaluation.make_predictions(test, scores, class_names, **columns)
+        self._predictions.append(rows)
 
     def add_scores(self, scores, **columns):
         """Keep scores of any kind, a table with some of `RECORD_COLUMNS`; return the records."""
@@ -251,10 +261,11 @@ class Results:
         self._records.append(make_records(scores, **about))
         return self._records[-1]
 
-    def save_figure(self, figure, name, alt_text, note=""):
+    def save_figure(self, figure, name, alt_text, note="", provenance=None):
         """Note below a figure what its numbers come from, and save it with its description."""
-        figures.add_note(figure, f"{note} {self.provenance}".strip())
-        return save_figure(figure, self.folder, name, f"{alt_text} {self.provenance}.")
+        provenance = provenance or self.provenance
+        figures.add_note(figure, f"{note} {provenance}".strip())
+        return save_figure(figure, self.folder, name, f"{alt_text} {provenance}.")
 
     def write(self):
         """Write `metrics.json` and `predictions.csv`; return the names of all files there are."""

@@ -67,6 +67,27 @@ def newcombe_interval(k1: int, n1: int, k2: int, n2: int) -> tuple[float, float]
     return float(lower), float(upper)
 
 
+def paired_interval(num_only_a: int, num_only_b: int, n: int) -> tuple[float, float]:
+    """95 % interval of the difference of two proportions on the same n images.
+
+    Parameters
+    ----------
+    num_only_a, num_only_b : int
+        Images that only the first, and only the second, gets right.
+    n : int
+
+    Returns
+    -------
+    tuple of float
+        Wald's interval after half an image is added to each cell of the 2 x 2 table.
+    """
+    b, c, total = num_only_a + 0.5, num_only_b + 0.5, n + 2
+    difference = (b - c) / total
+    error = np.sqrt((b + c) - (b - c) ** 2 / total) / total
+    reach = stats.norm.ppf(0.5 + CONFIDENCE / 2) * error
+    return float(max(-1.0, difference - reach)), float(min(1.0, difference + reach))
+
+
 def draw_resamples(groups, num_bootstrap: int = 1000, seed: int = 0) -> np.ndarray:
     """Draw whole patients with replacement.
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from leakage import published
-from leakage.data import cohen, kermany, nih, phantoms, wolf_husky
+from leakage.data import cohen, kermany, nih, phantoms, v7labs, wolf_husky
 
 # Kermany's words for the two kinds of pneumonia, which phantoms keep, and those of S4.
 PNEUMONIA_KINDS = {"bacteria": "bacterial", "virus": "viral"}
@@ -96,6 +96,35 @@ def read_study(data_dir, controls, *, classes="S1", pneumonia="any"):
     if classes != "S2":
         sources.insert(0, cohen.read_table(data_dir, labels=["covid"]))
     return _choose_classes(concatenate_tables(sources), classes)
+
+
+def read_lung_study(data_dir):
+    """Read the pool of system S4: its own source if that is there, else Cohen and Kermany.
+
+    Parameters
+    ----------
+    data_dir : str or Path
+        As `read_study`. `v7labs.FOLDER` in it is the source that S4 cut its lungs out of.
+
+    Returns
+    -------
+    DataFrame
+        As `read_study` with the classes of S4. From v7labs only images with a lung polygon, since
+        masks for some classes and none for others would be a new shortcut; `attrs["origin"]`
+        says in words what was read and what was left out.
+    """
+    if not (Path(data_dir) / v7labs.FOLDER).is_dir():
+        pool = read_study(data_dir, "children", classes="S4")
+        pool.attrs["origin"] = f"No folder {v7labs.FOLDER}: images without the polygons of v7labs."
+        return pool
+    table = v7labs.read_table(data_dir)
+    has_lungs = table["mask_path"].notna()
+    pool = _choose_classes(table[has_lungs], "S4")
+    pool.attrs["origin"] = (
+        f"{v7labs.FOLDER}: {len(table)} images, {int((~has_lungs).sum())} of them without a lung "
+        f"polygon left out, {len(pool)} of the four classes."
+    )
+    return pool
 
 
 def _choose_classes(pool, classes):

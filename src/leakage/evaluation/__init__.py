@@ -4,14 +4,20 @@ scikit-learn's definitions throughout; the patient-cluster bootstrap is the part
 has.
 """
 
-from leakage.evaluation.energy import list_energy_scores, measure_energy_in_mask, summarize_energy
-from leakage.evaluation.factors import estimate_effects, list_effect_scores, make_design
+from leakage.evaluation.energy import measure_energy_in_mask, summarize_energy
+from leakage.evaluation.factors import estimate_effects, make_design
 from leakage.evaluation.imbalance import bound_hits, score_majority, weigh_recalls
-from leakage.evaluation.marks import list_mark_scores, measure_mark_use, paired_interval
-from leakage.evaluation.paired import compare_runs, list_comparison_scores
+from leakage.evaluation.marks import measure_mark_use
+from leakage.evaluation.paired import compare_runs
+from leakage.evaluation.records import (
+    list_comparison_scores,
+    list_effect_scores,
+    list_energy_scores,
+    list_mark_scores,
+    list_reliance_scores,
+)
 from leakage.evaluation.reliance import (
     find_worst_group,
-    list_reliance_scores,
     measure_reliance,
     tabulate_counterfactuals,
 )
@@ -37,6 +43,7 @@ from leakcard.intervals import (
     fisher_test,
     mcnemar_test,
     newcombe_interval,
+    paired_interval,
     trend_test,
     wilson_interval,
 )

@@ -93,35 +93,6 @@ def summarize_energy(
     return summary.astype(dict.fromkeys(numeric, float))
 
 
-def list_energy_scores(summary, variant, by="label") -> pd.DataFrame:
-    """Turn a summary of energies into the rows of `metrics.json`.
-
-    Parameters
-    ----------
-    summary : DataFrame
-        From `summarize_energy`.
-    variant : str
-        Which model was explained.
-    by : str, default="label"
-        The column that `summarize_energy` grouped by; it goes into `class`.
-
-    Returns
-    -------
-    DataFrame
-        Three rows a group: `energy_in_mask`, `mask_area` (its chance level) and `enrichment`, the
-        mean over images with evidence, with a bootstrap interval; `n` counts those images.
-    """
-    names = {"energy": "energy_in_mask", "area": "mask_area", "enrichment": "enrichment"}
-    rows = []
-    for group in summary.to_dict("records"):
-        num_shown = group["num_images"] - group["num_without_evidence"]
-        for column, metric in names.items():
-            bounds = {end: group[f"{column}_{end}"] for end in ("lower", "upper")}
-            row = {"variant": variant, "class": group[by], "metric": metric, "n": num_shown}
-            rows.append(row | {"interval": "patient_bootstrap", "value": group[column]} | bounds)
-    return pd.DataFrame(rows)
-
-
 def _average(shown, names, num_bootstrap, seed) -> dict:
     values = shown[names].to_numpy(dtype=float)
     defined = np.isfinite(values)

@@ -9,18 +9,16 @@ import itertools
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import linalg
+from statsmodels import api
 from statsmodels.stats import multitest
 
 from leakcard import intervals
 
-# Columns beyond the full factorial are products of its columns (numbers of the base factors).
-# 8 runs: resolution III, each main effect shares its column with products of two factors.
-# 16 runs: resolution IV, with products of three only.
-GENERATORS = {
-    8: ((0, 1), (0, 2), (1, 2), (0, 1, 2)),
-    16: ((0, 1, 2), (1, 2, 3), (0, 2, 3), (0, 1, 3)),
-}
+# Columns of a Hadamard matrix, whose column i is the product of the columns 2 ** b of the bits b of
+# i: first the full factorial, highest bit first, then products. 8 runs: resolution III, each main
+# effect shares its column with products of two factors; 16: resolution IV, of three only.
+COLUMNS = {8: (4, 2, 1, 6, 5, 3, 7), 16: (8, 4, 2, 1, 14, 7, 11, 13)}
 
 
 def make_design(factors, num_configurations=8):
@@ -31,7 +29,7 @@ def make_design(factors, num_configurations=8):
     factors : dict of str to (object, object)
         Name to its two levels, low first: `{"augmentation": (False, True)}`.
     num_configurations : {8, 16}
-        8 for up to 7 factors, 16 for up to 8.
+        8 for 3 to 7 factors, 16 for 4 to 8.
 
     Returns
     -------
@@ -43,34 +41,39 @@ def make_design(factors, num_configurations=8):
     Raises
     ------
     ValueError
-        If there are too few or too many factors, or a factor does not have two levels.
+        If the size is unknown or the factors do not fit.
     """
-    if num_configurations not in GENERATORS:
+    if num_configurations not in COLUMNS:
         raise ValueError(
-            f"A design of this size is not known. Expected one of {list(GENERATORS)}. "
+            f"A design of this size is not known. Expected one of {list(COLUMNS)}. "
             f"Received: num_configurations={num_configurations!r}."
         )
-    num_base = int(np.log2(num_configurations))
-    most = num_base + len(GENERATORS[num_configurations])
+    columns = COLUMNS[num_configurations]
+    fewest = int(np.log2(num_configurations))
     bad = {name: levels for name, levels in factors.items() if len(levels) != 2}
-    if bad or not num_base <= len(factors) <= most:
+    if bad or not fewest <= len(factors) <= len(columns):
         raise ValueError(
-            f"These factors do not fit. Expected {num_base} to {most} factors of two levels for "
-            f"{num_configurations} configurations. Received: {len(factors)} factors, not of two "
-            f"levels: {bad}."
+            f"These factors do not fit. Expected {fewest} to {len(columns)} factors of two levels "
+            f"for {num_configurations} configurations. Received: {len(factors)} factors, not of "
+            f"two levels: {bad}."
         )
-    base = np.array(list(itertools.product((-1, 1), repeat=num_base)))
-    columns = [base[:, number] for number in range(num_base)]
-    columns += [base[:, list(part)].prod(axis=1) for part in GENERATORS[num_configurations]]
-    signs = np.array(columns[: len(factors)]).T
-    names = list(factors)
-    design = pd.DataFrame(
-        {
-            name: [factors[name][int(sign > 0)] for sign in signs[:, number]]
-            for number, name in enumerate(names)
-        }
-    )
-    design.attrs["aliases"] = _find_aliases(names, signs)
+    matrix = linalg.hadamard(num_configurations)
+    design, aliases = {}, {}
+    chosen = dict(zip(factors, columns, strict=False))
+    for name, column in chosen.items():
+        # a product of an odd number of columns keeps its sign when low is -1, of an even one not
+        odd = column.bit_count() % 2
+        high = matrix[:, column] < 0 if odd else matrix[:, column] > 0
+        design[name] = [factors[name][int(value)] for value in high]
+        others = (other for other in chosen if other != name)
+        pairs = [
+            f"{a} x {b}"
+            for a, b in itertools.combinations(others, 2)
+            if chosen[a] ^ chosen[b] == column
+        ]
+        aliases |= {name: pairs} if pairs else {}
+    design = pd.DataFrame(design)
+    design.attrs["aliases"] = aliases
     return design
 
 
@@ -100,89 +103,38 @@ def estimate_effects(runs, factors) -> pd.DataFrame:
         If runs are missing or doubled.
     """
     names = list(factors)
-    cells = runs[names].astype(str).agg("|".join, axis=1)
-    groups = runs["value"].astype(float).groupby(cells.to_numpy(), sort=False)
-    sizes = groups.size()
-    if (
-        sizes.min() != sizes.max()
-        or runs.duplicated([*names, "seed"]).any()
-        or runs["value"].isna().any()
-    ):
+    configurations = runs.groupby(names, sort=False).ngroup().to_numpy()
+    sizes = np.bincount(configurations)
+    if len(set(sizes)) > 1 or runs.duplicated([*names, "seed"]).any() or runs["value"].isna().any():
         raise ValueError(
             "Effects need every configuration with every seed, once. Expected equal numbers of "
-            f"runs. Received: {int(sizes.min())} to {int(sizes.max())} runs a configuration."
+            f"runs. Received: {sizes.min()} to {sizes.max()} runs a configuration."
         )
-    freedom = len(runs) - len(sizes)
-    spread = np.nan
-    if freedom > 0:
-        spread = float(np.sqrt((groups.var(ddof=1) * (sizes - 1)).sum() / freedom))
-    # Half of the runs against the other half.
-    error = spread * np.sqrt(4 / len(runs))
-    reach = stats.t.ppf(0.5 + intervals.CONFIDENCE / 2, freedom) * error if freedom else np.nan
-    rows = []
-    for name, (low, high) in factors.items():
-        at_high = runs[name] == high
-        if at_high.sum() * 2 != len(runs):
+    signs = np.stack([np.where(runs[name] == factors[name][1], 0.5, -0.5) for name in names], 1)
+    for name, total in zip(names, signs.sum(axis=0), strict=True):
+        if total:
             raise ValueError(
-                f"The levels of a factor are not balanced. Expected {low!r} and {high!r} in half "
-                f"of the runs each. Received: {name!r} is {high!r} in {int(at_high.sum())} of "
-                f"{len(runs)} runs."
+                f"The levels of a factor are not balanced. Expected {factors[name][0]!r} and "
+                f"{factors[name][1]!r} in half of the runs each. Received: {name!r} is "
+                f"{factors[name][1]!r} in {int(total + len(runs) / 2)} of {len(runs)} runs."
             )
-        effect = float(runs.loc[at_high, "value"].mean() - runs.loc[~at_high, "value"].mean())
-        p_value = 2 * stats.t.sf(abs(effect) / error, freedom) if freedom and error else np.nan
-        rows.append(
-            {
-                "factor": name, "low": low, "high": high, "effect": effect,
-                "lower": effect - reach, "upper": effect + reach, "p_value": p_value,
-                "num_runs": len(runs), "run_sd": spread,
-            }
-        )  # fmt: skip
-    frame = pd.DataFrame(rows)
-    adjusted = np.full(len(frame), np.nan)
-    if frame["p_value"].notna().all():
-        adjusted = multitest.multipletests(frame["p_value"], method="holm")[1]
-    frame.insert(frame.columns.get_loc("p_value") + 1, "p_adjusted", adjusted)
-    return frame
-
-
-def list_effect_scores(effects, variant) -> pd.DataFrame:
-    """Turn a table of effects into the rows of `metrics.json`.
-
-    Parameters
-    ----------
-    effects : DataFrame
-        From `estimate_effects`.
-    variant : str
-        What was ablated.
-
-    Returns
-    -------
-    DataFrame
-        One row a factor, `metric` "main_effect" with its interval over seeds, and one row
-        `run_to_run_deviation`.
-    """
-    rows = [
-        {
-            "variant": f"{variant}: {row.factor}, {row.low} to {row.high}", "class": "all",
-            "metric": "main_effect", "interval": "seeds", "value": row.effect,
-            "lower": row.lower, "upper": row.upper, "n": row.num_runs,
-        }
-        for row in effects.itertuples()
-    ]  # fmt: skip
-    spread = {"metric": "run_to_run_deviation", "value": effects["run_sd"].iloc[0]}
-    common = {"variant": variant, "class": "all", "interval": "none"}
-    return pd.DataFrame([*rows, common | spread | {"n": effects["num_runs"].iloc[0]}])
-
-
-def _find_aliases(names, signs):
-    found = {}
-    for number, name in enumerate(names):
-        pairs = [
-            f"{names[a]} x {names[b]}"
-            for a, b in itertools.combinations(range(len(names)), 2)
-            if number not in (a, b)
-            and abs(signs[:, a] * signs[:, b] @ signs[:, number]) == len(signs)
-        ]
-        if pairs:
-            found[name] = pairs
-    return found
+    # Residuals of a model with a column for each configuration are what seeds do alone.
+    value = runs["value"].to_numpy(dtype=float)
+    effects = api.OLS(value, api.add_constant(signs)).fit().params[1:]
+    pure = api.OLS(value, np.eye(len(sizes))[configurations]).fit()
+    frame = pd.DataFrame(
+        [(name, *factors[name], effect) for name, effect in zip(names, effects, strict=True)],
+        columns=["factor", "low", "high", "effect"],
+    )
+    found = dict.fromkeys(["lower", "upper", "p_value", "p_adjusted"], np.nan)
+    spread = np.nan
+    if pure.df_resid > 0:
+        spread = float(np.sqrt(pure.mse_resid))
+        contrasts = np.linalg.pinv(api.add_constant(signs))[1:]
+        contrasts = contrasts @ np.eye(len(sizes))[configurations]
+        test = pure.t_test(contrasts)
+        lower, upper = test.conf_int(1 - intervals.CONFIDENCE).T
+        found |= {"lower": lower, "upper": upper, "p_value": test.pvalue}
+        if spread > 0:
+            found["p_adjusted"] = multitest.multipletests(test.pvalue, method="holm")[1]
+    return frame.assign(**found, num_runs=len(runs), run_sd=spread)

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from leakcard import intervals
 
@@ -45,55 +44,10 @@ def measure_mark_use(test, scores, swapped_scores, class_names) -> dict:
         int((~right & right_swapped).sum()),
     )
     n = len(truth)
-    lower, upper = paired_interval(only_own, only_swapped, n)
+    lower, upper = intervals.paired_interval(only_own, only_swapped, n)
     return {
         "accuracy": float(right.mean()), "swapped": float(right_swapped.mean()),
         "difference": (only_own - only_swapped) / n, "lower": lower, "upper": upper,
         "k": int(right.sum()), "k_swapped": int(right_swapped.sum()), "n": n,
         "verdict": "still used" if lower > 0 else "use not shown",
     }  # fmt: skip
-
-
-def paired_interval(num_only_a: int, num_only_b: int, n: int) -> tuple[float, float]:
-    """95 % interval of the difference of two proportions on the same n images.
-
-    Parameters
-    ----------
-    num_only_a, num_only_b : int
-        Images that only the first, and only the second, gets right.
-    n : int
-
-    Returns
-    -------
-    tuple of float
-        Wald's interval after half an image is added to each cell of the 2 x 2 table.
-    """
-    b, c, total = num_only_a + 0.5, num_only_b + 0.5, n + 2
-    difference = (b - c) / total
-    error = np.sqrt((b + c) - (b - c) ** 2 / total) / total
-    reach = stats.norm.ppf(0.5 + intervals.CONFIDENCE / 2) * error
-    return float(max(-1.0, difference - reach)), float(min(1.0, difference + reach))
-
-
-def list_mark_scores(uses) -> pd.DataFrame:
-    """Turn a table of mark uses into the rows of `metrics.json`.
-
-    Parameters
-    ----------
-    uses : DataFrame
-        Dicts of `measure_mark_use` as rows, with `variant` and `seed`.
-
-    Returns
-    -------
-    DataFrame
-        Two rows each: `swapped_accuracy` with its Wilson interval, and `mark_use`, the difference.
-    """
-    rows = []
-    for use in uses.to_dict("records"):
-        name = {"variant": use["variant"], "seed": use["seed"], "class": "all", "n": use["n"]}
-        lower, upper = intervals.wilson_interval(use["k_swapped"], use["n"])
-        swapped = {"value": use["swapped"], "lower": lower, "upper": upper, "k": use["k_swapped"]}
-        rows.append(name | {"metric": "swapped_accuracy", "interval": "wilson"} | swapped)
-        difference = {"value": use["difference"], "lower": use["lower"], "upper": use["upper"]}
-        rows.append(name | {"metric": "mark_use", "interval": "paired"} | difference)
-    return pd.DataFrame(rows)

@@ -84,31 +84,3 @@ def compare_runs(y_true, scores, reference=None, groups=None, num_bootstrap=1000
     )
     table = table.assign(p_holm=corrected, survives=rejected)
     return table.sort_values("p_value", kind="stable", ignore_index=True)
-
-
-def list_comparison_scores(compared, class_name="all") -> pd.DataFrame:
-    """Turn a table of comparisons into the rows of `metrics.json`.
-
-    Parameters
-    ----------
-    compared : DataFrame
-        From `compare_runs`.
-    class_name : str
-        Whose images were compared.
-
-    Returns
-    -------
-    DataFrame
-        Three rows a comparison, `variant` "RUN against OTHER": `metric` "paired_difference" with
-        its bootstrap interval, "mcnemar_p" and "mcnemar_p_holm", whose `n` are the images that
-        one of the two alone has right.
-    """
-    rows = []
-    for row in compared.itertuples():
-        common = {"variant": f"{row.run} against {row.against}", "class": class_name}
-        bounds = {"lower": row.lower, "upper": row.upper, "interval": "patient_bootstrap"}
-        rows.append({**common, "metric": "paired_difference", "value": row.difference, **bounds})
-        common |= {"interval": "none", "n": row.only_run_right + row.only_against_right}
-        rows.append({**common, "metric": "mcnemar_p", "value": row.p_value})
-        rows.append({**common, "metric": "mcnemar_p_holm", "value": row.p_holm})
-    return pd.DataFrame(rows)

@@ -72,31 +72,6 @@ def tabulate_counterfactuals(test, scores, class_names) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def list_reliance_scores(counterfactuals, variant) -> pd.DataFrame:
-    """Turn a counterfactual table into the rows of `metrics.json`.
-
-    Parameters
-    ----------
-    counterfactuals : DataFrame
-        From `tabulate_counterfactuals`.
-    variant : str
-        Which model was asked.
-
-    Returns
-    -------
-    DataFrame
-        Two rows a version and mode: `counterfactual_accuracy` with its interval, and `reliance`.
-    """
-    rows = []
-    for row in counterfactuals.itertuples():
-        name = {"variant": variant, "version": row.version, "mode": row.mode}
-        name |= {"class": "all", "n": row.n}
-        accuracy = {"value": row.value, "lower": row.lower, "upper": row.upper, "k": row.k}
-        rows.append(name | {"metric": "counterfactual_accuracy", "interval": "wilson"} | accuracy)
-        rows.append(name | {"metric": "reliance", "interval": "none", "value": row.reliance})
-    return pd.DataFrame(rows)
-
-
 def find_worst_group(test, predicted, columns=("label", "source")) -> pd.Series:
     """Find the group of test images with the lowest accuracy (arXiv 1911.08731).
 
