@@ -1,6 +1,6 @@
 """What is done to the pixels of an image before a network sees it, by name.
 
-A family is one file with a tuple `TREATMENTS`, named in `_names.FAMILIES`. "inpaint+crop" is one
+A family is one file with a tuple `TREATMENTS`, named in `_compose.FAMILIES`. "inpaint+crop" is one
 treatment after the other, and the order counts: letters that a crop has cut are no longer found.
 Counterfactual versions ask what a classifier still knows when the part of the image that holds the
 disease is taken away, or is all that is left; remedies (crop, inpaint, transplant, masks, evened
@@ -11,20 +11,21 @@ be a new shortcut. Where masks are not complete, a centre box stands for the lun
 Nanni (arXiv 2004.12823).
 """
 
-from leakage.treatments._apply import apply_treatment, load_treated_image, load_treated_pair
 from leakage.treatments._common import FILL_VALUE, Treatment
-from leakage.treatments._fit import fit_treatment
-from leakage.treatments._names import (
+from leakage.treatments._compose import (
     TREATMENTS,
     Fitted,
+    apply_treatment,
     compose,
     get_key,
     get_name,
     needs_mask,
     split_name,
 )
+from leakage.treatments._load import load_treated_image, load_treated_pair
 from leakage.treatments._tables import (
     check_masks,
+    fit_treatment,
     load_treated_images,
     report_changes,
     write_treated_images,

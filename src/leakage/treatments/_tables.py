@@ -1,15 +1,65 @@
-"""Treat whole tables: load, write, and say what was changed."""
+"""Treat whole tables: fit, load, write, and say what was changed."""
+
+import dataclasses
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from leakage.treatments import _apply, _names, symbols
+from leakage.treatments import _compose, _load, symbols
 from leakcard import images
 
 # A change of half a gray value is rounding.
 MIN_CHANGE = 0.5
 MIN_CONTRAST = 16
+
+
+def fit_treatment(name, table, donors=None):
+    """Let a treatment learn from the training images, and from no others.
+
+    Parameters
+    ----------
+    name : str
+        As `split_name` takes it; steps before a fitted one are applied first, but donors keep
+        their symbols: "inpaint+transplant" learns them from the images before painting.
+    table : DataFrame
+        Training rows, with `path`, `sha256`, `label` (and `mask_path` where needed).
+    donors : str, optional
+        Label whose images give their symbols, for "transplant" and "threshold transplant".
+
+    Returns
+    -------
+    Fitted
+
+    Raises
+    ------
+    ValueError
+        If a row is of another split than training (leak L1.2), or a transplant has no donors.
+    """
+    others = sorted(set(table.get("split", [])) - {"train"})
+    if others or len(table) == 0:
+        raise ValueError(
+            "A treatment learns from training images only (leak L1.2). Expected rows of the split "
+            f"'train'. Received: {len(table)} rows, splits {others or ['train']}."
+        )
+    check_masks(table, name)
+    earlier, fitted = [], _compose.Fitted("none", {}, tuple(sorted(set(table["sha256"]))))
+    for step in _compose.split_name(name):
+        if step.fit:
+            rows = table[table["label"] == donors] if step.needs_donors else table
+            if rows.empty:
+                raise ValueError(
+                    "A transplant needs donors. Expected `donors`, a label of the training "
+                    f"images: {sorted(set(table['label']))}. Received: donors={donors!r}."
+                )
+            # Symbols are taken from images that still have them; a cut moves their place.
+            before = [one for one in earlier if one.find_box] if step.needs_donors else earlier
+            rows_read = tqdm(rows.to_dict("records"), f"fit {step.name}", leave=False)
+            pictures = (_load.load_whole(row, before, fitted) for row in rows_read)
+            states = fitted.states | {step.name: step.fit(pictures, rows)}
+            fitted = dataclasses.replace(fitted, states=states)
+        earlier = [*earlier, step]
+    return dataclasses.replace(fitted, name=name)
 
 
 def load_treated_images(table, size_px, name):
@@ -26,8 +76,8 @@ def load_treated_images(table, size_px, name):
     ndarray of shape (n_images, size_px, size_px, 3), dtype=float32, in [0, 255]
     """
     check_masks(table, name)
-    rows = tqdm(table.to_dict("records"), f"load images, {_names.get_name(name)}", leave=False)
-    return np.stack([_apply.load_treated_image(row, size_px, name) for row in rows])
+    rows = tqdm(table.to_dict("records"), f"load images, {_compose.get_name(name)}", leave=False)
+    return np.stack([_load.load_treated_image(row, size_px, name) for row in rows])
 
 
 def report_changes(table, treatment):
@@ -49,7 +99,7 @@ def report_changes(table, treatment):
         `share_symbols_changed` (NaN without a true mask of symbols) and `note`.
     """
     check_masks(table, treatment)
-    rows = tqdm(table.to_dict("records"), f"compare, {_names.get_name(treatment)}", leave=False)
+    rows = tqdm(table.to_dict("records"), f"compare, {_compose.get_name(treatment)}", leave=False)
     return pd.DataFrame([_compare(row, treatment) for row in rows])
 
 
@@ -76,9 +126,9 @@ def write_treated_images(table, folder, size_px, treatment):
     """
     check_masks(table, treatment)
     written = []
-    for row in tqdm(table.to_dict("records"), f"write {_names.get_name(treatment)}", leave=False):
+    for row in tqdm(table.to_dict("records"), f"write {_compose.get_name(treatment)}", leave=False):
         has_mask = isinstance(row.get("mask_path"), str)
-        image, mask = _apply.load_treated_pair(row, size_px, treatment, has_mask)
+        image, mask = _load.load_treated_pair(row, size_px, treatment, has_mask)
         path = images.write_by_content(folder, np.rint(image).astype(np.uint8))
         row |= {"path": str(path), "lesion_mask_path": np.nan, "symbol_mask_path": np.nan}
         row |= images.inspect_image(path)
@@ -97,12 +147,12 @@ def check_masks(table, treatment):
     ValueError
         With the numbers of each class.
     """
-    if not _names.needs_mask(treatment) or table["mask_path"].notna().all():
+    if not _compose.needs_mask(treatment) or table["mask_path"].notna().all():
         return
     counts = table["mask_path"].notna().groupby(table["label"]).agg(["sum", "size"])
     found = ", ".join(f"{label} {n_with} of {n}" for label, n_with, n in counts.itertuples())
     raise ValueError(
-        f"Treatment {_names.get_name(treatment)!r} needs a mask for every image: masks for some "
+        f"Treatment {_compose.get_name(treatment)!r} needs a mask for every image: masks for some "
         "classes and none for others would be a new shortcut. Expected `mask_path` in each row, "
         "or a box version such as 'centre box only', or 'crop'. "
         f"Received masks for: {found} images."
@@ -110,9 +160,9 @@ def check_masks(table, treatment):
 
 
 def _compare(row, treatment):
-    steps = [step for step in _names.split_name(treatment) if step.at_full_size]
-    before, _ = _apply.load_whole(row, [], "none")
-    after, _ = _apply.load_whole(row, steps, treatment)
+    steps = [step for step in _compose.split_name(treatment) if step.at_full_size]
+    before = _load.load_whole(row, [], "none")
+    after = _load.load_whole(row, steps, treatment)
     found = {"image_id": row["image_id"], "label": row["label"]}
     if after.shape != before.shape:
         gone = 1 - after[..., 0].size / before[..., 0].size
@@ -123,9 +173,8 @@ def _compare(row, treatment):
     for name, column in (("lungs", "mask_path"), ("symbols", "symbol_mask_path")):
         inside = None
         if isinstance(row.get(column), str):
-            inside = _apply.shrink(
-                before, _apply.read_mask({**row, "mask_path": row[column]}, before.shape[:2])
-            )[1]
+            stored = _load.read_mask(row[column], row["path"], before.shape[:2])
+            inside = _load.shrink(before, stored)[1]
         known = inside is not None and inside.any()
         shares[f"share_{name}_changed"] = float(changed[inside].mean()) if known else np.nan
     note = "" if changed.any() else _explain(before)

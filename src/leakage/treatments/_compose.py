@@ -6,6 +6,7 @@ import hashlib
 import numpy as np
 
 from leakage.treatments import contrast, counterfactual, crop, symbols, transplant
+from leakage.treatments._common import check_image, check_mask
 
 SEPARATOR = "+"
 FAMILIES = (counterfactual, crop, symbols, transplant, contrast)
@@ -22,16 +23,20 @@ class Fitted:
         As `split_name` takes it.
     states : dict of str to dict
         By the name of each fitted step.
-    key : str
-        Names the treatment and its content, for the feature bank.
     fitted_on : tuple of str
         sha256 of the training files, which a training record (`audit`, L1.2) can hold.
+    key : str
+        Names the treatment and its content, for the feature bank.
     """
 
     name: str
     states: dict
-    key: str
     fitted_on: tuple
+    key: str = dataclasses.field(default="", init=False)
+
+    def __post_init__(self):
+        key = SEPARATOR.join(_describe(step, self.states) for step in split_name(self.name))
+        object.__setattr__(self, "key", key or "none")
 
     def __repr__(self):
         return f"Fitted({self.key!r}, on {len(self.fitted_on)} images)"
@@ -59,13 +64,13 @@ def split_name(treatment):
         the network's size.
     """
     name = get_name(treatment)
-    unknown = [part for part in name.split(SEPARATOR) if part not in TREATMENTS]
-    if unknown:
+    parts = name.split(SEPARATOR)
+    if not set(parts) <= set(TREATMENTS):
         raise ValueError(
             f"Unknown treatment. Expected one of {sorted(TREATMENTS)}, or several joined by "
             f"{SEPARATOR!r}. Received: {name!r}."
         )
-    steps = [TREATMENTS[part] for part in name.split(SEPARATOR) if part != "none"]
+    steps = [TREATMENTS[part] for part in parts if part != "none"]
     small = [step.name for step in steps if not step.at_full_size]
     for before, after in zip(steps, steps[1:], strict=False):
         if after.at_full_size and not before.at_full_size:
@@ -89,11 +94,7 @@ def get_key(treatment):
     ValueError
         If a step has to be fitted first.
     """
-    if isinstance(treatment, Fitted):
-        return treatment.key
-    steps = split_name(treatment)
-    check_fitted(steps, {})
-    return _join([_describe(step, {}) for step in steps])
+    return treatment.key if isinstance(treatment, Fitted) else Fitted(treatment, {}, ()).key
 
 
 def needs_mask(treatment):
@@ -116,37 +117,69 @@ def compose(treatment, name):
     """
     parts = [part for part in (get_name(treatment), name) if part != "none"]
     joined = SEPARATOR.join(parts) or "none"
-    if not isinstance(treatment, Fitted):
-        split_name(joined)
-        return joined
-    return make_fitted(joined, treatment.states, treatment.fitted_on)
+    if isinstance(treatment, Fitted):
+        return Fitted(joined, treatment.states, treatment.fitted_on)
+    split_name(joined)
+    return joined
 
 
-def make_fitted(name, states, fitted_on):
-    """Complete a fitted treatment by its key."""
-    steps = split_name(name)
-    check_fitted(steps, states)
-    key = _join([_describe(step, states) for step in steps])
-    return Fitted(name, states, key, tuple(fitted_on))
+def apply_treatment(name, image, mask=None):
+    """Return a treated copy of an image.
 
+    Parameters
+    ----------
+    name : str or Fitted
+        A key of `TREATMENTS`, several joined by "+", or what `fit_treatment` returned.
+    image : ndarray of shape (height, width, 3), uint8 or float32, in [0, 255]
+    mask : ndarray of shape (height, width), dtype=bool, optional
+        Lungs or animal, for the treatments that need it.
 
-def check_fitted(steps, states):
-    """Refuse steps that have to learn from the training images and did not.
+    Returns
+    -------
+    ndarray of the shape and range of `image`, dtype=float32
+        What cannot be treated (flat, tiny, nothing found) comes back unchanged; `report_changes`
+        says which and why.
 
     Raises
     ------
     ValueError
-        Naming them.
+        If a name is unknown or not fitted, the image has another type or range, or a mask is
+        missing, empty or of another size.
     """
-    missing = [step.name for step in steps if step.fit and step.name not in states]
-    if missing:
+    check_image(image)
+    treated, _ = run_steps(split_name(name), image.astype(np.float32), mask, name)
+    same_size = treated.shape == image.shape
+    return treated if same_size else crop.enlarge(treated, image.shape[:2])
+
+
+def run_steps(steps, image, mask, treatment):
+    """Apply steps in order; return image and mask, both smaller where a step cuts."""
+    states = treatment.states if isinstance(treatment, Fitted) else {}
+    image = image if steps else image.copy()
+    for step in steps:
+        _check_fitted(step, states)
+        if step.needs_mask:
+            check_mask(mask, image, step.name)
+        if step.find_box:
+            box = step.find_box(image, mask)
+            image = np.ascontiguousarray(image[box])
+            mask = None if mask is None else np.ascontiguousarray(mask[box])
+        else:
+            image = step.apply(image, mask, *([states[step.name]] if step.fit else []))
+    return image, mask
+
+
+def _check_fitted(step, states):
+    if step.fit and step.name not in states:
         raise ValueError(
-            f"The treatment learns from training images and was not fitted: {missing}. Expected "
-            "what `treatments.fit_treatment(name, training_rows)` returns. Received: a name."
+            f"The treatment learns from training images and was not fitted: {step.name!r}. "
+            "Expected what `treatments.fit_treatment(name, training_rows)` returns. Received: a "
+            "name."
         )
 
 
 def _describe(step, states):
+    _check_fitted(step, states)
     # Version 0 stands for what features computed before there were versions are named by.
     version = f" v{step.version}" if step.version else ""
     if not step.fit:
@@ -157,7 +190,3 @@ def _describe(step, states):
         digest.update(f"{name} {values.shape} {values.dtype.str}".encode())
         digest.update(values.tobytes())
     return f"{step.name}{version} {digest.hexdigest()[:16]}"
-
-
-def _join(parts):
-    return SEPARATOR.join(parts) or "none"
