@@ -176,11 +176,9 @@ def describe_machine():
     info = Path("/proc/cpuinfo")
     text = info.read_text() if info.exists() else ""
     model = re.search(r"model name\s*:\s*(.+)", text)
-    flags = re.search(r"flags\s*:\s*(.+)", text)
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     return {
         "processor": model[1] if model else platform.processor() or platform.machine(),
         "num_cores": os.cpu_count(),
-        "bfloat16": sorted(set(flags[1].split()) & {"avx512_bf16", "amx_bf16"}) if flags else None,
         "load_before": None if load is None else round(load, 2),
     }

@@ -5,7 +5,7 @@ python -m benchmarks.summary --run              run all benchmarks first (minute
 python -m benchmarks.summary --readme README.md put the table between the README's marks
 
 A benchmark's output is kept as results/benchmarks/NAME.json; one that was not run has no row. With
-`--data-dir DIR`, the audit and the agreement of precisions are measured on real X-rays.
+`--data-dir DIR`, the audit is measured on real X-rays.
 """
 
 import argparse
@@ -19,8 +19,8 @@ from benchmarks import common
 from leakage import paths, published
 from leakcard import files
 
-NAMES = ("ancestor", "extraction", "precision", "scaling", "audit", "memory")  # their order
-TAKES_DATA = ("audit", "precision")
+NAMES = ("ancestor", "extraction", "scaling", "audit", "memory")  # their order
+TAKES_DATA = ("audit",)
 BLOCK = re.compile(r"(<!-- speed -->\n).*?(<!-- /speed -->)", re.DOTALL)
 HEADER = ("what", "by the clock", "by processor time", "goal", "reached")
 
@@ -87,25 +87,6 @@ def _list_extraction(result):
         yield _make_row(what, share, "{:.0%}", result["goal"])
 
 
-def _list_precision(result):
-    flags, goals = result["machine"]["bfloat16"], result["goals"]
-    has = f"with {', '.join(flags)}" if flags else "without bfloat16, so without a goal"
-    what = f"Extraction in mixed_bfloat16, times faster than float32 (processor {has})"
-    goal = goals["times_faster"] if flags else None
-    yield _make_row(what, result["times_faster"], "{:.2f}", goal)
-    images = f"{result['options']['num_test']} {result['images']}"
-    for name, words in (("one head", "one head"), ("own heads", "a head trained on each")):
-        what = f"The same in both precisions: predictions of {words}, {images}"
-        goal, equal = goals["equal_predictions"], result[name]["equal_predictions"]
-        yield _make_row(what, equal, "{:.1%}", goal)
-    for name, words in (
-        ("next float32", "features moved by their last bit"),
-        ("other seed", "two seeds"),
-    ):
-        what = f"For comparison, both float32: equal predictions of {words}, {images}"
-        yield _make_row(what, result[name]["equal_predictions"], "{:.1%}")
-
-
 def _list_scaling(result):
     studies = [result["published_study"][clock] for clock in common.CLOCKS]
     most = max(part["views"] for part in studies[0])
@@ -138,7 +119,6 @@ def _list_memory(result):
 MAKERS = {
     "ancestor": _list_ancestor,
     "extraction": _list_extraction,
-    "precision": _list_precision,
     "scaling": _list_scaling,
     "audit": _list_audit,
     "memory": _list_memory,
@@ -188,7 +168,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--run", action="store_true", help="run all benchmarks first")
     parser.add_argument("--small", action="store_true", help="with --run: a check of the code")
-    parser.add_argument("--data-dir", help="with --run: real images for audit and precision")
+    parser.add_argument("--data-dir", help="with --run: real images for audit")
     parser.add_argument("--folder", type=Path, help="of the JSON (results/benchmarks)")
     parser.add_argument("--readme", help="file to put the table into")
     options = parser.parse_args(arguments)

@@ -14,7 +14,7 @@ import pytest
 from leakage import networks, paths
 
 CLOCKS = {"seconds", "cpu_seconds"}
-MACHINE = {"processor": "a processor", "num_cores": 2, "bfloat16": ["amx_bf16"], "load_before": 0.1}
+MACHINE = {"processor": "a processor", "num_cores": 2, "load_before": 0.1}
 
 
 def both(value):
@@ -30,16 +30,6 @@ FOUND = {
         },
     },
     "extraction": {"share_of_bare_speed": {"image": both(0.85)}, "goal": 0.85},
-    "precision": {
-        "options": {"small": False, "num_test": 200},
-        "images": "phantoms",
-        "times_faster": both(1.6),
-        "goals": {"times_faster": 1.6, "equal_predictions": 0.99},
-        **{
-            name: {"equal_predictions": 0.99}
-            for name in ("one head", "own heads", "next float32", "other seed")
-        },
-    },
     "scaling": {
         "published_study": {
             clock: [{"views": views, "further_over_first": 5 / views} for views in (1, 50)]
@@ -135,14 +125,6 @@ def test_extraction_is_compared_with_the_bare_pass(capsys):
         assert share["seconds"] == pytest.approx(bare / ours, rel=0.01)
 
 
-def test_precisions_are_compared_by_speed_and_by_predictions(capsys):
-    found = run_small("precision", capsys)
-    assert found["weights"] == ["random (seed 0)", "random (seed 0), mixed_bfloat16"]
-    assert 0 < found["relative_difference_of_features"] < 0.05
-    assert found["one head"]["equal_predictions"] > 0.9
-    assert {"own heads", "next float32", "other seed"} < set(found)
-
-
 def test_costs_are_put_into_lines(capsys):
     found = run_small("scaling", capsys)
     counts = [(one["images"], one["views"]) for one in found["extraction"]]
@@ -220,8 +202,6 @@ def test_the_table_has_every_goal_and_says_that_it_is_reached(summary):
         ("ancestor", ["published_study", "1 seed", "times_faster"], both(19.9), "no"),
         ("ancestor", ["published_study", "5 seeds", "times_faster", "seconds"], 34, "by one clock"),
         ("extraction", ["share_of_bare_speed", "image"], both(0.84), "no"),
-        ("precision", ["times_faster"], both(1.5), "no"),
-        ("precision", ["own heads", "equal_predictions"], 0.985, "no"),
         ("audit", ["runs", 1, "seconds"], 181, "no"),
         ("memory", ["peak_gb", "trained"], 4.1, "no"),
     ],
@@ -233,13 +213,6 @@ def test_a_goal_that_is_missed_is_called_missed(summary, name, place, value, sai
         inner = inner[part]
     inner[place[-1]] = value
     assert said in read_cells(summary.make_table(found), 4)
-
-
-def test_a_processor_without_bfloat16_has_no_goal_and_the_table_says_so(summary):
-    found = copy.deepcopy({"precision": FOUND["precision"]})
-    found["precision"]["machine"]["bfloat16"] = []
-    first = summary.list_rows(found)[0]
-    assert "without bfloat16" in first[0] and first[1:] == ("1.60", "1.60", "", "")
 
 
 def test_what_was_run_small_is_marked_and_what_was_not_run_is_left_out(summary):
@@ -276,7 +249,7 @@ def test_all_are_run_one_by_one_and_real_images_go_to_those_that_take_them(
     summary.run_all(tmp_path / "made", data_dir=tmp_path)
     assert set(summary.read_all(tmp_path / "made")) == set(summary.NAMES) == set(summary.MAKERS)
     given = {command[2] for command in commands if str(tmp_path) in command}
-    assert given == {"benchmarks.audit", "benchmarks.precision"}
+    assert given == {"benchmarks.audit"}
 
 
 def test_without_results_the_way_to_get_them_is_told(summary, tmp_path):

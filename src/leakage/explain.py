@@ -104,13 +104,6 @@ def _check(model, pixels, class_indices, layer_name):
             f"`networks.join_backbone_and_head` builds it. Received: {model.name!r} with the "
             f"layers {[layer.name for layer in model.layers]}."
         )
-    reduced = networks.precision.list_reduced_layers(model)
-    if reduced:
-        raise ValueError(
-            "Grad-CAM needs float32: rounded gradients are no evidence. Expected a model as "
-            "`networks.join_backbone_and_head` builds it, in float32 from whichever backbone. "
-            f"Received: {model.name!r} with {len(reduced)} layers in less, such as {reduced[:3]}."
-        )
     names = [layer.name for layer in model.layers if len(layer.output.shape) == 4]
     if layer_name not in names:
         raise ValueError(

@@ -9,7 +9,6 @@ from leakage.networks import (
     baselines,
     heads,
     keras_families,
-    precision,
     resnet18,
     saved,
     small_cnn,
@@ -32,7 +31,6 @@ __all__ = [
     "copy_with_random_weights",
     "heads",
     "join_backbone_and_head",
-    "precision",
     "save_backbone",
     "saved",
     "small_cnn",
@@ -59,7 +57,7 @@ BACKBONES = {
 }
 
 
-def build_backbone(name, weights_source, size_px, seed=0, dtype="float32"):
+def build_backbone(name, weights_source, size_px, seed=0):
     """Build a frozen backbone for raw pixels.
 
     Parameters
@@ -73,8 +71,6 @@ def build_backbone(name, weights_source, size_px, seed=0, dtype="float32"):
         Side of the square input image, in pixels.
     seed : int
         Seed of random weights.
-    dtype : {"float32", "mixed_bfloat16"}
-        What it computes in; see `leakage.networks.precision`.
 
     Returns
     -------
@@ -83,7 +79,7 @@ def build_backbone(name, weights_source, size_px, seed=0, dtype="float32"):
     Raises
     ------
     ValueError
-        If the name, the source of weights or the precision is unknown, Keras has no ImageNet
+        If the name or the source of weights is unknown, Keras has no ImageNet
         weights of this backbone, or the images are too small for it.
     ConnectionError
         If ImageNet weights are neither in Keras' cache nor to be had from the network.
@@ -95,11 +91,9 @@ def build_backbone(name, weights_source, size_px, seed=0, dtype="float32"):
             f"wrote. Received: weights={weights_source!r}."
         )
     if weights_source not in ("imagenet", "random"):
-        backbone = saved.load_backbone(weights_source, size_px)
-    elif name in BACKBONES:
-        backbone = weights.build_family(BACKBONES[name], weights_source, size_px, seed)
-    else:
+        return saved.load_backbone(weights_source, size_px)
+    if name not in BACKBONES:
         raise ValueError(
             f"Unknown backbone. Expected one of {sorted(BACKBONES)}. Received: {name!r}."
         )
-    return precision.convert_backbone(backbone, dtype)
+    return weights.build_family(BACKBONES[name], weights_source, size_px, seed)

@@ -3,8 +3,6 @@
 import keras
 import numpy as np
 
-from leakage.networks import precision
-
 # A feature that hardly varies over the training set is centred, not blown up.
 MINIMUM_VARIANCE = 1e-6
 # Room for the layers of one model between the initialiser seeds of neighbouring seeds.
@@ -108,10 +106,8 @@ def join_backbone_and_head(backbone, head):
     Returns
     -------
     keras.Model
-        Shares its layers with both; input (size, size, 3) in [0, 255], output class scores. It is
-        float32, which Grad-CAM needs: of a mixed_bfloat16 backbone it holds a float32 copy.
+        Shares its layers with both; input (size, size, 3) in [0, 255], output class scores.
     """
-    backbone = precision.convert_backbone(backbone, precision.FLOAT32)
     output = backbone.model.output
     for layer in head.layers:
         output = layer(output)

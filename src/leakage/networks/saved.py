@@ -6,7 +6,7 @@ import pathlib
 
 import keras
 
-from leakage.networks import precision, weights
+from leakage.networks import weights
 
 REQUIRED_ENTRIES = ("name", "weights", "input_size_px", "input_range")
 
@@ -70,13 +70,7 @@ def save_backbone(backbone, path):
     Returns
     -------
     pathlib.Path
-
-    Raises
-    ------
-    ValueError
-        If the backbone computes in less than float32: its weights are those of the float32 one.
     """
-    precision.check_float32(backbone, "saved")
     path = pathlib.Path(path)
 
     def rename(layer):
