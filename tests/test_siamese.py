@@ -9,7 +9,7 @@ import pytest
 
 from leakage import evaluation, networks, siamese
 from leakage.siamese import comparing, pairs
-from leakage.siamese.arrays import Part
+from leakage.siamese.image_sets import ImageSet
 
 NUM_FEATURES = 6
 
@@ -33,7 +33,7 @@ def draw_part(num_images, seed=0, size_px=4):
     third = size_px // 4
     for row, label in enumerate(labels):
         pixels[row, third * label : third * (label + 1)] += 150
-    return Part(pixels, labels, np.array([f"{seed}:{row}" for row in range(len(labels))]))
+    return ImageSet(pixels, labels, np.array([f"{seed}:{row}" for row in range(len(labels))]))
 
 
 def compare_by_hand(model, first, second):
@@ -242,7 +242,7 @@ def test_what_cannot_be_paired_is_refused():
 def test_a_patient_in_two_parts_is_refused():
     split = pd.DataFrame({"patient_id": ["a", "a", "b"], "split": ["train", "test", "val"]})
     with pytest.raises(ValueError, match="each patient in one part.*1 patients.*'a'"):
-        siamese.load_parts(split, ["covid"], 8)
+        siamese.load_image_sets(split, ["covid"], 8)
 
 
 # --- training

@@ -1,4 +1,7 @@
-"""What was measured, as rows of `metrics.json`: one room that knows the records' columns."""
+"""What was measured, as rows of `metrics.json`: one room that knows the records' columns.
+
+Each function takes a table of its sibling room and returns a DataFrame for `Results.add_scores`.
+"""
 
 import pandas as pd
 
@@ -6,20 +9,7 @@ from leakcard import intervals
 
 
 def list_reliance_scores(counterfactuals, variant) -> pd.DataFrame:
-    """Turn a counterfactual table into the rows of `metrics.json`.
-
-    Parameters
-    ----------
-    counterfactuals : DataFrame
-        From `tabulate_counterfactuals`.
-    variant : str
-        Which model was asked.
-
-    Returns
-    -------
-    DataFrame
-        Two rows a version and mode: `counterfactual_accuracy` with its interval, and `reliance`.
-    """
+    """Rows of `tabulate_counterfactuals`: accuracy and reliance of each version and mode."""
     rows = []
     for row in counterfactuals.itertuples():
         name = {"variant": variant, "version": row.version, "mode": row.mode}
@@ -31,22 +21,9 @@ def list_reliance_scores(counterfactuals, variant) -> pd.DataFrame:
 
 
 def list_energy_scores(summary, variant, by="label") -> pd.DataFrame:
-    """Turn a summary of energies into the rows of `metrics.json`.
+    """Rows of `summarize_energy`, three a group: energy, area (its chance level), enrichment.
 
-    Parameters
-    ----------
-    summary : DataFrame
-        From `summarize_energy`.
-    variant : str
-        Which model was explained.
-    by : str, default="label"
-        The column that `summarize_energy` grouped by; it goes into `class`.
-
-    Returns
-    -------
-    DataFrame
-        Three rows a group: `energy_in_mask`, `mask_area` (its chance level) and `enrichment`, the
-        mean over images with evidence, with a bootstrap interval; `n` counts those images.
+    The column `by` goes into `class`; `n` counts the images with evidence.
     """
     names = {"energy": "energy_in_mask", "area": "mask_area", "enrichment": "enrichment"}
     rows = []
@@ -60,18 +37,7 @@ def list_energy_scores(summary, variant, by="label") -> pd.DataFrame:
 
 
 def list_mark_scores(uses) -> pd.DataFrame:
-    """Turn a table of mark uses into the rows of `metrics.json`.
-
-    Parameters
-    ----------
-    uses : DataFrame
-        Dicts of `measure_mark_use` as rows, with `variant` and `seed`.
-
-    Returns
-    -------
-    DataFrame
-        Two rows each: `swapped_accuracy` with its Wilson interval, and `mark_use`, the difference.
-    """
+    """Rows of `measure_mark_use` (with `variant` and `seed`): accuracy swapped, and difference."""
     rows = []
     for use in uses.to_dict("records"):
         name = {"variant": use["variant"], "seed": use["seed"], "class": "all", "n": use["n"]}
@@ -84,21 +50,10 @@ def list_mark_scores(uses) -> pd.DataFrame:
 
 
 def list_comparison_scores(compared, class_name="all") -> pd.DataFrame:
-    """Turn a table of comparisons into the rows of `metrics.json`.
+    """Rows of `compare_runs`, three a comparison: difference, McNemar's p, and Holm's.
 
-    Parameters
-    ----------
-    compared : DataFrame
-        From `compare_runs`.
-    class_name : str
-        Whose images were compared.
-
-    Returns
-    -------
-    DataFrame
-        Three rows a comparison, `variant` "RUN against OTHER": `metric` "paired_difference" with
-        its bootstrap interval, "mcnemar_p" and "mcnemar_p_holm", whose `n` are the images that
-        one of the two alone has right.
+    `class_name` says whose images were compared; the `n` of a p are the images that one of the
+    two alone has right.
     """
     rows = []
     for row in compared.itertuples():
@@ -112,21 +67,7 @@ def list_comparison_scores(compared, class_name="all") -> pd.DataFrame:
 
 
 def list_effect_scores(effects, variant) -> pd.DataFrame:
-    """Turn a table of effects into the rows of `metrics.json`.
-
-    Parameters
-    ----------
-    effects : DataFrame
-        From `estimate_effects`.
-    variant : str
-        What was ablated.
-
-    Returns
-    -------
-    DataFrame
-        One row a factor, `metric` "main_effect" with its interval over seeds, and one row
-        `run_to_run_deviation`.
-    """
+    """Rows of `estimate_effects`: one a factor, and the deviation of runs that are equal."""
     rows = [
         {
             "variant": f"{variant}: {row.factor}, {row.low} to {row.high}", "class": "all",

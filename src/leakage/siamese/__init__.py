@@ -1,8 +1,8 @@
 """Compare images instead of classifying them: system S5, notebook 07."""
 
-from leakage.siamese import arrays, comparing, covid_net, model, pairs
-from leakage.siamese.arrays import load_parts
+from leakage.siamese import comparing, covid_net, model, pairs
 from leakage.siamese.covid_net import build_covid_net
+from leakage.siamese.image_sets import load_image_sets
 from leakage.siamese.model import build_siamese
 from leakage.siamese.training import (
     Settings,
@@ -14,13 +14,12 @@ from leakage.siamese.training import (
 
 __all__ = [
     "Settings",
-    "arrays",
     "build_covid_net",
     "build_siamese",
     "choose_settings",
     "comparing",
     "covid_net",
-    "load_parts",
+    "load_image_sets",
     "model",
     "pairs",
     "search_grid",

@@ -41,7 +41,7 @@ def score_templates(model, parts, num_classes):
     ----------
     model : keras.Model
         From `siamese.build_siamese`.
-    parts : dict of str to Part
+    parts : dict of str to ImageSet
         Of them "train" and "test" are used; each image passes through the tower once.
     num_classes : int
 
@@ -117,7 +117,7 @@ def make_pair_score(model, part, num_trials, seed):
     ----------
     model : keras.Model
         From `siamese.build_siamese`; scored as it is whenever the function is called.
-    part : Part
+    part : ImageSet
         Of validation.
     num_trials : int
         As `pairs.draw_trials` takes it. The trials are the same every time.

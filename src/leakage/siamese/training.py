@@ -53,8 +53,8 @@ def train_single(parts, num_classes, settings, seed, keep_model=True, descriptio
 
     Parameters
     ----------
-    parts : dict of str to leakage.siamese.arrays.Part
-        From `load_parts`.
+    parts : dict of str to leakage.siamese.image_sets.ImageSet
+        From `load_image_sets`.
     num_classes : int
     settings : Settings
     seed : int

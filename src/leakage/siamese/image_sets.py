@@ -9,7 +9,7 @@ from leakage.siamese import pairs
 from leakage.training import fitting
 
 
-class Part(NamedTuple):
+class ImageSet(NamedTuple):
     """Images of one part of a split: pixels (n, size, size, 3), labels (n,), patients (n,)."""
 
     pixels: np.ndarray
@@ -17,7 +17,7 @@ class Part(NamedTuple):
     patients: np.ndarray
 
 
-def load_parts(split, class_names, size_px, treatment="none"):
+def load_image_sets(split, class_names, size_px, treatment="none"):
     """Load the pixels of a split whose patients are disjoint.
 
     Parameters
@@ -31,7 +31,7 @@ def load_parts(split, class_names, size_px, treatment="none"):
 
     Returns
     -------
-    dict of str to Part
+    dict of str to ImageSet
 
     Raises
     ------
@@ -45,7 +45,7 @@ def load_parts(split, class_names, size_px, treatment="none"):
         rows = split[split["split"] == name]
         pixels = treatments.load_treated_images(rows, size_px, treatment)
         labels = fitting.encode_labels(rows["label"], class_names)
-        parts[name] = Part(pixels, labels, rows["patient_id"].to_numpy())
+        parts[name] = ImageSet(pixels, labels, rows["patient_id"].to_numpy())
         if name != "test":
             pairs.check_classes(pixels, labels, len(class_names))
     return parts
