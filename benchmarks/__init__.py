@@ -1,4 +1,8 @@
-"""Benchmarks: each prints JSON; `python -m benchmarks.summary` makes the README's table of most."""
+"""Speed (`ancestor`, `audit`) and the search for copies (`calibrate_copies`), measured.
+
+`python -m benchmarks.ancestor > results/benchmarks/ancestor.json`, the same for `audit`, and
+`python -m leakage.readme README.md` renew the table of docs/speed.md.
+"""
 
 import os
 

@@ -1,10 +1,10 @@
-"""`python -m leakcard FOLDER` against the number of images.
+"""`leakcard audit FOLDER` against the number of images.
 
 python -m benchmarks.audit [--data-dir DIR] [--sizes 250,500,1000,2000] [--small]
 
 A folder split/class/image of links to real X-rays of the three collections in `--data-dir`, whole
-patients in one split, or of phantoms. Each size is audited as a user would, in a process and with
-a cache of its own, HTML with pictures included. Prints JSON.
+patients in one split, or of phantoms. Each size is audited as a user would, in a process of its
+own, HTML with pictures included. Prints JSON.
 """
 
 import os
@@ -57,11 +57,19 @@ def link_folder(folder, rows):
 
 def audit_folder(folder, out):
     """Audit a folder in a process of its own; return its times by both clocks, and the verdict."""
-    environment = os.environ | {"PYTHONPATH": str(paths.ROOT / "src")}
-    environment["LEAKAGE_CACHE_DIR"] = str(out / "cache")
+    environment = os.environ | {"PYTHONPATH": str(paths.ROOT / "src")}  # leakcard keeps no cache
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
-    command = [sys.executable, "-P", "-m", "leakcard", str(folder), "--out", str(out / "card")]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "leakcard",
+        "audit",
+        str(folder),
+        "--out",
+        str(out / "card"),
+    ]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     seconds = time.perf_counter() - started
     if done.returncode not in (0, 1):

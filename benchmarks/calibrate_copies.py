@@ -1,6 +1,6 @@
 """Measure the search for duplicates on real X-rays: what it finds, and what it should not find.
 
-`python -m leakcard.copies.calibrate --data-dir DIR` copies NIH and Kermany images in the ways in
+`python -m benchmarks.calibrate_copies --data-dir DIR` copies NIH and Kermany images in the ways in
 which pictures travel between data sets, searches originals and copies together, and counts.
 """
 

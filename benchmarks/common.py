@@ -80,8 +80,8 @@ def make_folder():
     return Path(tempfile.mkdtemp(dir=paths.get_cache_dir()))
 
 
-def draw_images(num_train, num_val, num_test, file_size_px, data_dir=None):
-    """Draw a slice of the published study: phantoms, or real images of children and of COVID-19.
+def draw_images(num_train, num_val, num_test, file_size_px):
+    """Draw a slice of the published study, in phantoms.
 
     Returns
     -------
@@ -93,12 +93,9 @@ def draw_images(num_train, num_val, num_test, file_size_px, data_dir=None):
         label: tuple(_share(count, number) for count in (num_train, num_val, num_test))
         for number, label in enumerate(names)
     }
-    if not data_dir:
-        pool_sizes = {label: int(SPARE * sum(counts)) + 4 for label, counts in wanted.items()}
-        data_dir = phantoms.draw_study(
-            paths.get_cache_dir(), num_images=pool_sizes, size_px=file_size_px
-        )
-    pool = data.read_study(data_dir, "children")
+    pool_sizes = {label: int(SPARE * sum(counts)) + 4 for label, counts in wanted.items()}
+    drawn = phantoms.draw_study(paths.get_cache_dir(), num_images=pool_sizes, size_px=file_size_px)
+    pool = data.read_study(drawn, "children")
     return splits.draw_split(pool, published.PROTOCOLS["paper"], wanted, seed=20)
 
 
@@ -159,20 +156,8 @@ def compare_scores(first, second):
     }
 
 
-def get_peak_gb():
-    """Largest memory that this process has held, in GB of 2**30 bytes; None where unknown."""
-    status = Path("/proc/self/status")
-    if status.exists():  # unlike `ru_maxrss`, it does not count what the parent held before a fork
-        return round(int(re.search(r"VmHWM:\s*(\d+) kB", status.read_text())[1]) / 2**20, 3)
-    try:
-        import resource
-    except ImportError:
-        return None
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**30, 3)  # macOS: bytes
-
-
 def describe_machine():
-    """What decides the figures: the processor, what it can do, and what else it was doing."""
+    """What decides the figures: the processor, and what else it was doing."""
     info = Path("/proc/cpuinfo")
     text = info.read_text() if info.exists() else ""
     model = re.search(r"model name\s*:\s*(.+)", text)
