@@ -464,3 +464,15 @@ def test_a_trend_of_proportions_agrees_with_its_formula():
     expected = 2 * stats.norm.sf(abs(statistic) / np.sqrt(variance))
     assert evaluation.trend_test(doses, k, n) == pytest.approx(expected)
     assert evaluation.trend_test(doses, [15, 15, 15], n) == pytest.approx(1)
+
+
+def test_two_classes_of_three_are_ranked_by_the_share_each_has_of_both():
+    rng = np.random.default_rng(0)
+    scores = rng.dirichlet([1, 1, 1], size=60)
+    test = pd.DataFrame({"label": ["a", "b", "c"] * 20, "patient_id": range(60)})
+    row = evaluation.score_pair(test, {27: scores}, ["a", "b", "c"], "c", "b").iloc[0]
+    chosen = test["label"].isin(["b", "c"]).to_numpy()
+    share = scores[chosen, 2] / scores[chosen, 1:].sum(axis=1)
+    expected = metrics.roc_auc_score(test["label"][chosen] == "c", share)
+    assert row["value"] == pytest.approx(expected) and row["lower"] < expected < row["upper"]
+    assert (row["class"], row["seed"]) == ("c against b", 27)

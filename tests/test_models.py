@@ -218,3 +218,16 @@ def test_the_small_cnn_is_the_published_one():
     expected = (27 * 64 + 64) + (9 * 64 * 128 + 128) + (9 * 128 * 128 + 128)
     expected += 30 * 30 * 128 * 64 + 64 + 64 * 2 + 2
     assert model.count_params() == expected
+
+
+def test_layers_written_without_a_seed_get_the_weights_of_the_networks_that_have_one():
+    for reference, first in (
+        (networks.build_small_cnn((32, 32, 3), 2, seed=27), 1),
+        (networks.build_paper_head((2, 2, 3), 3, seed=27), 0),
+    ):
+        model = keras.models.clone_model(reference)
+        networks.set_initial_weights(model, 28, first)
+        assert not np.array_equal(model.get_weights()[0], reference.get_weights()[0])
+        networks.set_initial_weights(model, 27, first)
+        for mine, theirs in zip(model.get_weights(), reference.get_weights(), strict=True):
+            np.testing.assert_array_equal(mine, theirs)

@@ -1,145 +1,129 @@
-"""Questions to a reader: what was guessed or answered, beside what the run itself found.
+"""Guesses beside what a run found, and exercises that read its results and train nothing.
 
-A wrong answer is a sentence, never a traceback: whoever learns should read on.
+python -m leakage.exercises results/demo      the solutions, for teachers
 """
 
+import datetime
 import math
 import numbers
-from collections.abc import Collection
+import sys
+from pathlib import Path
 
-# An answer that is rounded to two decimals is right.
-TOLERANCE = 0.005
-# A guess of a share that is this near is a good one.
-NEAR = 0.05
+import pandas as pd
+
+from leakage import evaluation, paths
+from leakcard import files
+
+TOLERANCE = 0.005  # an answer that is rounded to two decimals is right
+NEAR = 0.05  # a guess of a share that is this near is a good one
+HINTS = {
+    "1": "on its own background a wolf is on snow; on a swapped one, on grass",
+    "2": "you look for the smallest k whose lower end is above 0.5",
+    "3": "`evaluation.fisher_test(k1, n1, k2, n2)`, k the right answers of the declared seed",
+    "4": "multiply k and n by four, and take the difference of the two ends",
+    "5": "count how many images of each class there are; those of two classes are right",
+    "6": "a pneumonia called normal is right now",
+    "7": "of all pairs of one COVID-19 image and one other; a tie counts one half",
+}
 
 
 def reveal_result(guess, value, found=""):
-    """Put a guess beside the share that the run found.
-
-    Parameters
-    ----------
-    guess : float in [0, 1] or None
-        What the reader committed to; None if nothing.
-    value : float in [0, 1]
-        From the run; NaN where it found none.
-    found : str
-        What stands behind the value, such as "49 of 70 test images".
-
-    Returns
-    -------
-    str
-        The value, and how far the guess was from it. A guess that is no share is said to be none.
-    """
-    value = float(value)
+    """Put a guess, a share from 0 to 1 or None, beside the share that the run found."""
     behind = f" ({found})" if found else ""
-    result = f"The run: {value:.2f}{behind}." if math.isfinite(value) else "The run found no value."
+    known = value is not None and math.isfinite(value)
+    result = f"The run: {value:.2f}{behind}." if known else f"The run found no value{behind}."
     if guess is None:
         return f"No guess was made. {result}"
-    guess, problem = _read_number(guess)
-    if not problem and not 0 <= guess <= 1:
-        problem = f"expected a share from 0 to 1, such as 0.5, received {guess:g}"
-    if problem:
-        return f"That is not a guess: {problem}. {result}"
+    if not _is_number(guess) or not 0 <= guess <= 1:
+        return f"That is not a guess: a share from 0 to 1, such as 0.5, was expected. {result}"
     text = f"Your guess: {guess:.2f}. {result}"
-    if not math.isfinite(value):
+    if not known:
         return text
-    if abs(value - guess) <= NEAR:
+    gap = value - guess
+    if abs(gap) <= NEAR:
         return f"{text} Well guessed."
-    return f"{text} That is {abs(value - guess):.2f} {'more' if value > guess else 'less'}."
+    return f"{text} That is {abs(gap):.2f} {'more' if gap > 0 else 'less'}."
 
 
-def check_answer(answer, expected, hint="", tolerance=TOLERANCE):
-    """Say whether an answer to an exercise is right.
+def find_results():
+    """The folder of the last run that has notebooks 01 to 03, else the committed demo."""
+    run = paths.get_run_dir()
+    has_all = all(any(run.glob(f"0{number}_*/predictions.csv")) for number in (1, 2, 3))
+    return run if has_all else paths.get_results_dir() / "demo"
 
-    Parameters
-    ----------
-    answer : float, int, str or None
-        None: not answered yet. A table or array of one value counts as that value; capitals and
-        surrounding blanks of a text do not count.
-    expected : float, int, str or collection of str
-        Computed from the run. Of several texts each is right (a tie). NaN and an empty collection
-        say that this run cannot answer the question.
-    hint : str
-        Half a sentence; shown with an answer that is wrong, not with one that is no answer.
-    tolerance : float
-        How far a number may be off, in its own unit.
+
+def read_predictions(results_dir, number):
+    """What the declared seed of notebook `number` said of every test image."""
+    (path,) = Path(results_dir).glob(f"0{number}_*/predictions.csv")
+    frame = pd.read_csv(path)
+    return frame[frame["seed"] == frame["seed"].iloc[0]].reset_index(drop=True)
+
+
+def solve(results_dir):
+    """Work out every answer from the results, by exercise; a teacher's tool."""
+    wolves, paper, adults = (read_predictions(results_dir, number) for number in (2, 1, 3))
+    wolves["right"] = wolves["label"] == wolves["predicted"]
+    by_set = wolves.groupby(wolves["variant"].str.removeprefix("wolf/husky, "))["right"]
+    k, n = by_set.sum(), by_set.size()
+    own, white, swapped = "own backgrounds", "white", "backgrounds swapped"
+    paper = paper[paper["protocol"] == "paper"]
+    num_right, sizes = (
+        int((paper["label"] == paper["predicted"]).sum()),
+        paper["label"].value_counts(),
+    )
+    lower, upper = evaluation.wilson_interval(4 * num_right, 4 * len(paper))
+    adults = adults[adults["variant"] == "adults only, patients disjoint"]
+    is_covid = (adults["label"] == "covid").to_numpy()
+    area = evaluation.score_one_against_rest(
+        is_covid.astype(int), adults["score_covid"].to_numpy(), 1, num_bootstrap=2
+    )
+    enough = (i for i in range(n[white] + 1) if evaluation.wilson_interval(i, n[white])[0] > 0.5)
+    return {
+        "1": (k[own] + n[swapped] - k[swapped]) / (n[own] + n[swapped]),
+        "2": next(enough),
+        "3": evaluation.fisher_test(k[own], n[own], k[white], n[white]),
+        "4": upper - lower,
+        "5": (sizes["covid"] + sizes.drop("covid").max()) / len(paper),
+        "6": float((is_covid == (adults["predicted"] == "covid")).mean()),
+        "7": area["value"],
+    }
+
+
+def check_answers(answers, results_dir):
+    """Mark answers (by exercise; None where there is none) without giving any away.
 
     Returns
     -------
-    str
-        "Right ...", "Not yet ..." with what is wrong and the hint, "No answer yet." or that this
-        run has no answer.
-
-    Raises
-    ------
-    ValueError
-        If the exercise itself is wrong: an `expected` or a `tolerance` that cannot be compared.
+    marks : dict of str to bool
+    text : str
+        One line an exercise, a wrong answer with a hint.
     """
-    is_number = isinstance(expected, numbers.Real) and not isinstance(expected, bool)
-    texts = [expected] if isinstance(expected, str) else expected
-    if not is_number and not (
-        isinstance(texts, Collection) and all(isinstance(text, str) for text in texts)
-    ):
-        raise ValueError(
-            "An exercise expects a number, a text, or texts of which each is right. "
-            f"Received: expected={expected!r}."
-        )
-    if not tolerance >= 0:
-        raise ValueError(
-            f"A tolerance is a number of at least 0. Received: tolerance={tolerance!r}."
-        )
-    if math.isnan(expected) if is_number else len(texts) == 0:
-        return "This run has no answer to this: what the question needs is not in it."
-    if answer is None:
-        return "No answer yet."
-    problem = _judge_number(answer, expected, tolerance) if is_number else _judge(answer, texts)
-    if problem is None:
-        return f"Right: {expected:.4g}." if is_number else f"Right: {' or '.join(texts)}."
-    return f"Not yet{problem or (f'. Hint: {hint}' if hint else '')}."
+    marks, lines = {}, []
+    for name, expected in solve(results_dir).items():
+        answer = answers.get(name)
+        marks[name] = _is_number(answer) and abs(answer - expected) <= TOLERANCE + 1e-9
+        said = "right" if marks[name] else f"not yet; hint: {HINTS[name]}"
+        lines.append(f"{name}. {'no answer yet' if answer is None else said}")
+    return marks, "\n".join(lines)
 
 
-def _judge_number(answer, expected, tolerance):
-    """What is wrong with a number, as the end of "Not yet"; None if nothing."""
-    number, problem = _read_number(answer)
-    if problem:
-        return f": {problem}"
-    reach = tolerance + 1e-9  # 0.685 is 0.005 from 0.69, but not in binary
-    if abs(number - expected) <= reach:
-        return None
-    if 0 <= expected <= 1 < number and abs(number / 100 - expected) <= reach:
-        return f": {number:g} looks like per cent, give a share from 0 to 1"
-    return ""
+def write_marks(marks, name, results_dir):
+    """Write `exercises/scores.json` of this run for a teacher to collect; return its name."""
+    content = {
+        "name": name,
+        "date": datetime.date.today().isoformat(),
+        "results": Path(results_dir).name,
+        "score": f"{sum(marks.values())} of {len(marks)}",
+        "right": marks,
+    }
+    return files.write_json(paths.get_output_dir("exercises") / "scores.json", content).name
 
 
-def _judge(answer, texts):
-    answer = _unwrap(answer)
-    if not isinstance(answer, str):
-        return f": expected a word in quotation marks, received {_describe(answer)}"
-    return None if answer.strip().casefold() in [text.casefold() for text in texts] else ""
+def _is_number(value):
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _read_number(value):
-    """A value as a float, and what is wrong with it ("" if nothing)."""
-    value = _unwrap(value)
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        advice = " (leave out the quotation marks)" if isinstance(value, str) else ""
-        return math.nan, f"expected a number such as 0.5, received {_describe(value)}{advice}"
-    if not math.isfinite(value):
-        return (
-            math.nan,
-            f"{float(value)} cannot be compared (a division by 0, or nothing to average)",
-        )
-    return float(value), ""
-
-
-def _unwrap(value):
-    """The one value of a numpy scalar, an array, a Series or a table; else what came in."""
-    if getattr(value, "size", None) == 1 and hasattr(value, "to_numpy"):
-        value = value.to_numpy()
-    return value.item() if getattr(value, "size", None) == 1 else value
-
-
-def _describe(value):
-    text = " ".join(repr(value).split())
-    kind = "the text" if isinstance(value, str) else type(value).__name__
-    return f"{kind} {text if len(text) <= 40 else text[:37] + '...'}"
+if __name__ == "__main__":
+    where = Path(sys.argv[1]) if len(sys.argv) > 1 else find_results()
+    for exercise, answer in solve(where).items():
+        print(f"{exercise}. {answer:.4g}")

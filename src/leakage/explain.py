@@ -39,6 +39,8 @@ def compute_grad_cams(model, pixels, class_indices, layer_name, batch_size=16):
         there is not one class an image.
     """
     _check(model, pixels, class_indices, layer_name)
+    if isinstance(model, keras.Sequential):  # it does not name its outputs
+        model = keras.Model(model.inputs, model.outputs)
     method = gradcam.Gradcam(model, model_modifier=model_modifiers.ReplaceToLinear(), clone=True)
     maps = []
     for start in tqdm(range(0, len(pixels), batch_size), "Grad-CAM", leave=False):

@@ -265,7 +265,7 @@ class Results:
         """Note below a figure what its numbers come from, and save it with its description."""
         provenance = provenance or self.provenance
         figures.add_note(figure, f"{note} {provenance}".strip())
-        return save_figure(figure, self.folder, name, f"{alt_text} {provenance}.")
+        save_figure(figure, self.folder, name, f"{alt_text} {provenance}.")
 
     def write(self):
         """Write `metrics.json` and `predictions.csv`; return the names of all files there are."""

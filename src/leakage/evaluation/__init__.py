@@ -25,6 +25,7 @@ from leakage.evaluation.runs import (
     describe_obstacles,
     describe_provenance,
     make_predictions,
+    score_pair,
     score_runs,
     tabulate_scores,
 )
@@ -78,6 +79,7 @@ __all__ = [
     "paired_interval",
     "score_majority",
     "score_one_against_rest",
+    "score_pair",
     "score_predictions",
     "score_runs",
     "summarize_energy",

@@ -53,6 +53,39 @@ def score_runs(
     return pd.concat(frames, ignore_index=True)
 
 
+def score_pair(test, runs, class_names, positive, negative, num_bootstrap=1000) -> pd.DataFrame:
+    """Score how well every seed tells two of its classes apart, whatever it says of the others.
+
+    Parameters
+    ----------
+    test, runs, class_names, num_bootstrap
+        As `score_runs` takes them.
+    positive, negative : str
+        Two of `class_names`; only their test images count, ranked by the share that the first has
+        of the scores of both.
+
+    Returns
+    -------
+    DataFrame
+        One row a seed: metric `roc_auc`, class "<positive> against <negative>", with its interval
+        over patients, as `score_runs` lays them out.
+    """
+    chosen = test["label"].isin([positive, negative]).to_numpy()
+    truth = (test["label"] == positive).to_numpy(int)[chosen]
+    patients = test["patient_id"].to_numpy()[chosen]
+    first, second = (class_names.index(name) for name in (positive, negative))
+    rows = []
+    for seed, values in runs.items():
+        pair = np.asarray(values, dtype=float)[chosen][:, [first, second]]
+        pair = np.maximum(pair, np.finfo(np.float64).tiny)  # a softmax may round to 0
+        ranked = np.log(pair[:, 0]) - np.log(pair[:, 1])
+        area = scoring.score_one_against_rest(truth, ranked, 1, patients, num_bootstrap)
+        rows.append(area | {"seed": seed})
+    return pd.DataFrame(rows).assign(
+        metric="roc_auc", **{"class": f"{positive} against {negative}"}
+    )
+
+
 def describe_obstacles(data_source, backbone, weights, published_result) -> str:
     """Say what keeps a result from being compared with a published one; "" if nothing does.
 

@@ -96,7 +96,8 @@ def draw_claims(ax, claims):
     ----------
     ax : matplotlib Axes
     claims : DataFrame or list of dict
-        One row a claim. `label, k, n` are ours (the seed declared beforehand; missing where it
+        Records of `Results` (a row for each declared run, named by its variant), or one row a
+        claim. Of those, `label, k, n` are ours (the seed declared beforehand; missing where it
         was not run). Optional:
         `published_k, published_n`, or `published` where only a value in [0, 1] is known;
         `seeds` (list of values in [0, 1], all seeds); `chance` (in [0, 1]); `verdict` (text).
@@ -106,6 +107,8 @@ def draw_claims(ax, claims):
     Axes
     """
     claims = pd.DataFrame(claims)
+    if "metric" in claims and "label" not in claims:
+        claims = _list_claims(claims)
     _check_columns(claims, ["label", "k", "n"])
     for y, row in enumerate(claims.to_dict("records")):
         published_y, ours_y, seeds_y = y - 0.22, y, y + 0.22
@@ -139,6 +142,20 @@ def draw_claims(ax, claims):
     for y in range(1, len(claims)):
         ax.axhline(y - 0.5, color="#DDDDDD", linewidth=0.8, zorder=0)
     return ax
+
+
+def _list_claims(records):
+    """One row for each declared run of these records, with its seeds and chance beside it."""
+    key = ["notebook", "protocol", "variant", "backbone", "weights"]
+    accuracy = records[(records["metric"] == "accuracy") & (records["interval"] == "wilson")]
+    groups = accuracy.groupby(key, dropna=False, sort=False)["value"]
+    seeds = groups.agg(list).rename("seeds").reset_index()
+    chance = records[records["metric"] == "chance"].drop_duplicates(key)
+    rows = accuracy[accuracy["verdict"].notna()].merge(seeds, on=key)
+    rows = rows.merge(chance[[*key, "value"]].rename(columns={"value": "chance"}), on=key)
+    several = rows["variant"].duplicated(keep=False)
+    label = rows["variant"].where(~several, rows["variant"] + ", protocol " + rows["protocol"])
+    return rows.assign(label=label)
 
 
 def _share(k, n) -> dict:

@@ -104,6 +104,7 @@ def draw_history(axes, histories, labels, chance=None):
     if chance is not None:
         label = f"chance: {chance:.2f}"
         handles.append(axes[0].axhline(chance, color=style.CHANCE, linestyle=":", label=label))
+        axes[0].set_ylim(bottom=min(axes[0].get_ylim()[0], chance - 0.02))
     axes[1].legend(handles=handles, loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0)
     return axes
 

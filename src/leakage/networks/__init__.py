@@ -15,7 +15,14 @@ from leakage.networks import (
     vgg,
     weights,
 )
-from leakage.networks.heads import HEADS, build_head, build_paper_head, join_backbone_and_head
+from leakage.networks.heads import (
+    HEADS,
+    build_head,
+    build_paper_head,
+    build_scaling,
+    join_backbone_and_head,
+    set_initial_weights,
+)
 from leakage.networks.saved import save_backbone
 from leakage.networks.small_cnn import build_small_cnn
 from leakage.networks.weights import Backbone, copy_with_random_weights
@@ -27,12 +34,14 @@ __all__ = [
     "build_backbone",
     "build_head",
     "build_paper_head",
+    "build_scaling",
     "build_small_cnn",
     "copy_with_random_weights",
     "heads",
     "join_backbone_and_head",
     "save_backbone",
     "saved",
+    "set_initial_weights",
     "small_cnn",
     "weights",
 ]

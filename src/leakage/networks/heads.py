@@ -64,7 +64,7 @@ def build_head(
         keras.layers.Flatten(name="flatten" if len(feature_shape) > 1 else "flatten_features")
     )
     if training_features is not None:
-        layers.append(_build_scaling(_pass_through(layers, training_features)))
+        layers.append(build_scaling(_pass_through(layers, training_features)))
     for number, width in enumerate(widths):
         layers.append(build_dense(width, "relu", f"hidden_{number + 1}", seed, number))
     if dropout:
@@ -123,6 +123,22 @@ def make_initializer(seed, number):
     return keras.initializers.GlorotUniform(seed=seed * SEEDS_PER_MODEL + number)
 
 
+def set_initial_weights(model, seed, first=0):
+    """Draw the initial weights of a model anew, so that they depend on the seed alone.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Just built: biases are zero and stay so.
+    seed : int
+    first : int
+        Number of the first layer with weights: 0 in heads, 1 in the small CNN.
+    """
+    layers = [layer for layer in model.layers if hasattr(layer, "kernel")]
+    for number, layer in enumerate(layers, start=first):
+        layer.kernel.assign(make_initializer(seed, number)(layer.kernel.shape))
+
+
 def build_dense(width, activation, name, seed, number):
     """Build a Dense layer whose initial weights depend on (seed, number) alone."""
     return keras.layers.Dense(
@@ -144,7 +160,19 @@ def _pass_through(layers, features):
     return np.concatenate(parts)
 
 
-def _build_scaling(flat):
+def build_scaling(features):
+    """Build the layer that standardises flattened features as those of the training images are.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_images, ...)
+        Of training images only: the statistics are part of the model.
+
+    Returns
+    -------
+    keras.layers.Normalization
+    """
+    flat = features.reshape(len(features), -1)
     mean = flat.mean(axis=0, dtype=np.float64)
     variance = flat.var(axis=0, dtype=np.float64)
     variance[variance < MINIMUM_VARIANCE] = 1.0

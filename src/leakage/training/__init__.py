@@ -1,17 +1,28 @@
 """Fit heads on the feature bank and small networks on pixels, with seeds that reach everything."""
 
-from leakage.training.fitting import Run, encode_labels, fit_model, predict_scores
+from leakage.training.fitting import (
+    EpochBar,
+    Run,
+    encode_labels,
+    fit_model,
+    free_memory,
+    generate_batches,
+    is_worth_compiling,
+    predict_scores,
+)
 from leakage.training.heads import Settings, score_counterfactuals, train_heads, train_protocol
-from leakage.training.small_cnn import train_small_cnns
 
 __all__ = [
+    "EpochBar",
     "Run",
     "Settings",
     "encode_labels",
     "fit_model",
+    "free_memory",
+    "generate_batches",
+    "is_worth_compiling",
     "predict_scores",
     "score_counterfactuals",
     "train_heads",
     "train_protocol",
-    "train_small_cnns",
 ]

@@ -4,6 +4,7 @@ import dataclasses
 
 import keras
 import numpy as np
+import tensorflow as tf
 from tqdm import tqdm
 
 from leakage import published
@@ -138,14 +139,11 @@ def fit_batches(
     dict
         Name of a curve to a list of one float an epoch.
     """
-    # XLA fuses the optimiser's passes over a large head's weights, which halves its time on two
-    # cores; for small models compiling takes longer than it saves, and its convolutions are slow.
-    has_convolutions = any(len(layer.output.shape) == 4 for layer in model.layers[1:])
     model.compile(
         optimizer,
         loss=loss,
         metrics=["accuracy"],
-        jit_compile=model.count_params() >= MIN_WEIGHTS_FOR_XLA and not has_convolutions,
+        jit_compile=is_worth_compiling(model),
     )
     history = model.fit(
         batches,
@@ -153,11 +151,32 @@ def fit_batches(
         epochs=num_epochs,
         validation_data=validation_data,
         validation_batch_size=batch_size,
-        callbacks=[_EpochBar(num_epochs, description), *callbacks],
+        callbacks=[EpochBar(description), *callbacks],
         shuffle=False,
         verbose=0,
     )
     return {name: [float(value) for value in values] for name, values in history.history.items()}
+
+
+def is_worth_compiling(model):
+    """Say whether XLA saves time.
+
+    It fuses the optimiser's passes over a large head's weights, which halves its time on two
+    cores; for small models compiling takes longer than it saves, and its convolutions are slow.
+    """
+    has_convolutions = any(len(layer.output.shape) == 4 for layer in model.layers[1:])
+    return model.count_params() >= MIN_WEIGHTS_FOR_XLA and not has_convolutions
+
+
+def free_memory(model):
+    """Empty a fitted model that is no longer needed.
+
+    TensorFlow keeps the graph of every fit, and with it the variables, after the model is gone:
+    half a gigabyte for each published head, which no garbage collection brings back.
+    """
+    for variable in [*model.variables, *model.optimizer.variables]:
+        empty = tf.zeros((0,), variable.dtype)
+        tf.raw_ops.AssignVariableOp(resource=variable.value.handle, value=empty)
 
 
 def encode_labels(labels, class_names):
@@ -233,15 +252,21 @@ def generate_batches(views, targets, batch_size, seed, shuffle=True, image_weigh
         epoch += 1
 
 
-class _EpochBar(keras.callbacks.Callback):
-    """Show one bar over the epochs."""
+class EpochBar(keras.callbacks.Callback):
+    """Show one bar over the epochs of a fit."""
 
-    def __init__(self, num_epochs, description):
+    def __init__(self, description):
         super().__init__()
-        self._epochs = iter(tqdm(range(num_epochs), description, leave=False))
+        self.description = description
 
-    def on_epoch_begin(self, epoch, logs=None):
-        next(self._epochs)
+    def on_train_begin(self, logs=None):
+        """Draw it."""
+        self._bar = tqdm(total=self.params["epochs"], desc=self.description, leave=False)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Move it on."""
+        self._bar.update()
 
     def on_train_end(self, logs=None):
-        next(self._epochs, None)
+        """Take it away."""
+        self._bar.close()

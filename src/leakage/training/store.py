@@ -14,7 +14,6 @@ import zipfile
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from leakage import features, paths
 from leakage.training import fitting
@@ -66,7 +65,7 @@ def load_or_train(content, build_model, train, *, seed, keep_model=True):
     history, scores = train(model)
     seconds = time.monotonic() - started
     kept = _copy(model, build_model) if keep_model else None
-    _release(model)
+    fitting.free_memory(model)
     run = fitting.Run(seed, history, scores, kept, seconds)
     _write(path, run)
     return run
@@ -87,17 +86,6 @@ def _copy(model, build_model):
     kept = build_model()
     kept.set_weights(model.get_weights())
     return kept
-
-
-def _release(model):
-    """Free the memory of a fitted model.
-
-    TensorFlow keeps the graph of every fit, and with it the variables, after the model is gone:
-    half a gigabyte for each published head, which no garbage collection brings back.
-    """
-    for variable in [*model.variables, *model.optimizer.variables]:
-        empty = tf.zeros((0,), variable.dtype)
-        tf.raw_ops.AssignVariableOp(resource=variable.value.handle, value=empty)
 
 
 def _write(path, run):
