@@ -102,6 +102,18 @@ def test_plain_papermill_runs_notebook_02_on_the_real_photographs(tmp_path, shar
         assert name in text
 
 
+def test_the_exercises_read_a_run_and_print_no_answer(smoke):
+    folder, _ = smoke
+    notebook = ROOT / "notebooks" / "exercises.ipynb"
+    where = folder / "results" / "smoke"
+    done = run(
+        ["papermill", str(notebook), "out.ipynb", "-k", "python3", "-p", "results_dir", str(where)],
+        folder,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "7. no answer yet" in (folder / "out.ipynb").read_text()
+
+
 def test_missing_data_end_with_the_way_to_get_them_and_exit_code_2(tmp_path):
     done = run(
         ["leakage.run", "paper", "--only", "02", "--data-dir", str(tmp_path / "no")], tmp_path
