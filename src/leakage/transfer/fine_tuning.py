@@ -10,7 +10,7 @@ import json
 import keras
 import numpy as np
 
-from leakage.networks import heads, precision, saved, weights
+from leakage.networks import heads, saved, weights
 
 HEAD_ONLY, EVERYTHING = "head", "everything"
 # Keras keeps 0.99 of the old statistics at each step, more than a few hundred steps can forget;
@@ -39,12 +39,10 @@ def cut_backbone(backbone, train_from):
     Raises
     ------
     ValueError
-        If there is no such layer, its input is not the only way through the network, or the
-        backbone computes in less than float32.
+        If there is no such layer, or its input is not the only way through the network.
     """
     if train_from == HEAD_ONLY:
         return backbone
-    precision.check_float32(backbone, "trained in part")
     if train_from == EVERYTHING:
         return None
     model = keras.Model(backbone.model.input, _find_cut(backbone.model, train_from))
@@ -69,13 +67,7 @@ def copy_tail(backbone, train_from, seed):
     keras.Model
         From the output of the frozen part to that of the backbone; all of it is trained, except
         its pre-processing.
-
-    Raises
-    ------
-    ValueError
-        If the backbone computes in less than float32.
     """
-    precision.check_float32(backbone, "trained in part")
     if train_from == EVERYTHING:
         part = backbone.model
     else:
