@@ -46,8 +46,14 @@ CHECKS = {
     "splits": splits.check_splits,
     "shortcuts": shortcuts.check_shortcuts,
 }
+# What a check may ask for, by the name of an argument; `audit` says what each is.
+ARGUMENTS = (
+    *("table", "listed", "images", "units", "knows_patient", "pairs", "links", "looks"),
+    *("record", "group", "inferred", "num_permutations", "seed"),
+)
 
 __all__ = [
+    "ARGUMENTS",
     "CHECKS",
     "CODES",
     "COLUMNS",
@@ -123,9 +129,10 @@ def audit(
     Raises
     ------
     ValueError
-        If the table has no rows or no images, its splits have unknown names, or an option does
-        not fit it.
+        If the table has no rows or no images, its splits have unknown names, an option does not
+        fit it, or a check asks for what there is not.
     """
+    _check_arguments(checks)
     if len(table) == 0:
         raise ValueError(
             "There is nothing to audit. Expected a table with a row an image. Received: no rows"
@@ -195,6 +202,18 @@ def _call_for_folds(check, measured, folds):
         for row in _call(check, turn):
             found.setdefault(row.check, []).append((fold, row))
     return [rows.choose_worst(turns) for turns in found.values()]
+
+
+def _check_arguments(checks):
+    for name, check in checks.items():
+        unknown = [
+            wanted for wanted in inspect.signature(check).parameters if wanted not in ARGUMENTS
+        ]
+        if unknown:
+            raise ValueError(
+                f"The check {name!r} asks for what an audit does not have. Expected arguments "
+                f"named any of {', '.join(ARGUMENTS)}. Received: {', '.join(unknown)}"
+            )
 
 
 def _call(check, measured):
