@@ -13,7 +13,8 @@ from packaging.requirements import Requirement
 from leakage import paths
 
 ROOT = paths.ROOT
-LISTS = ("requirements.txt", "requirements-dev.txt")
+LISTS = ("requirements.txt", "requirements-dev.txt")  # what is locked
+EXTRAS = ("requirements-dev.txt", "requirements-dicom.txt")
 # Where a package is imported under another name than it is installed by.
 DISTRIBUTIONS = {
     "PIL": "pillow",
@@ -27,7 +28,7 @@ OURS = {"leakage", "leakcard", "nbrun", "phantoms"}
 # Used, but not by an import in the packages: the kernel of the notebooks.
 NOT_IMPORTED = {"ipykernel"}
 # Imported where it is asked for, and said to be missing where it is not there.
-OPTIONAL = {"distributed"}
+OPTIONAL = {"distributed", "pydicom"}
 
 
 def read_list(name):
@@ -65,7 +66,7 @@ def read_lock():
 
 
 def test_every_requirement_says_what_it_is_for():
-    for name in LISTS:
+    for name in {*LISTS, *EXTRAS}:
         lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
         assert all(re.search(r"#\s*\S+", line) for line in lines if line.strip())
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
@@ -83,7 +84,7 @@ def test_the_list_of_the_study_holds_that_of_the_card_and_all_that_is_imported()
     imported = find_imports(*OURS, anywhere=True)
     assert imported - OPTIONAL <= set(study)
     assert set(study) <= imported | NOT_IMPORTED, "no longer used"
-    assert OPTIONAL <= set(read_list("requirements-dev.txt"))
+    assert OPTIONAL <= {name for extra in EXTRAS for name in read_list(extra)}
 
 
 def test_the_lock_is_exact_hashed_within_the_ranges_and_names_no_registry():
