@@ -10,7 +10,14 @@ import numpy as np
 
 from leakcard import facts, rows, training_record
 from leakcard import table as image_table
-from leakcard.card import ReportCard, compare_cards, describe_table, read_card
+from leakcard.card import (
+    ReportCard,
+    compare_cards,
+    describe_table,
+    read_card,
+    read_cards,
+    write_cards,
+)
 from leakcard.checks import (
     ages,
     dates,
@@ -29,7 +36,6 @@ from leakcard.looks import Looks, measure_looks
 from leakcard.model_info import format_model_info
 from leakcard.reading import read_images
 from leakcard.rows import CODES, STATUSES, Row
-from leakcard.stored import read_cards, write_cards
 from leakcard.table import COLUMNS, PATTERNS, complete_table, infer_patients, join_units
 from leakcard.training_record import make_record, read_record
 

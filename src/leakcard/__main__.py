@@ -1,7 +1,7 @@
 """Audit a split: `leakcard audit DIR_OR_CSV [--out DIR]` (or `python -m leakcard audit ...`).
 
 Writes report_card.{json,md,html} and model_info.md. Exit code 0: pass or warnings; 1: a leak was
-found; 2: wrong usage, or nothing could be checked. Nothing is written into the audited reading.
+found; 2: wrong usage, or nothing could be checked. Nothing is written into the audited images.
 """
 
 import argparse
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import leakcard
-from leakcard import page, reading
+from leakcard import reading, rows
 
 NUM_SHOWN = 10
 PLAIN_MARKS = {"fail": "x", "warn": "!", "not testable": "?", "pass": "ok"}
@@ -104,10 +104,10 @@ def _say(text):
 def _choose_marks():
     encoding = sys.stdout.encoding or "utf-8"
     try:
-        "".join(page.MARKS.values()).encode(encoding)
+        "".join(rows.MARKS.values()).encode(encoding)
     except UnicodeEncodeError:
         return PLAIN_MARKS
-    return page.MARKS
+    return rows.MARKS
 
 
 def write_report(card, out):

@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -10,9 +11,10 @@ import pandas as pd
 
 from leakcard import files, page
 from leakcard.model_info import format_model_info
-from leakcard.rows import CODES, STATUSES, Row, describe_row
+from leakcard.rows import CODES, MARKS, STATUSES, Row, describe_row
 
-MARKS = {"fail": "✗ fail", "warn": "! warn", "not testable": "? not testable", "pass": "✓ pass"}
+# Of the cards of a study, which lie beside each other.
+PREFIX = "report_card"
 MAX_UNREADABLE = 200
 
 
@@ -81,7 +83,8 @@ class ReportCard:
             "|---|---|---|---|---|---|",
         ]
         for row in self.rows:
-            cells = [row.code, row.title, MARKS[row.status], row.figure, row.reason]
+            status = f"{MARKS[row.status]} {row.status}"
+            cells = [row.code, row.title, status, row.figure, row.reason]
             cells.append(row.action or row.question)
             lines.append("| " + " | ".join(_escape_cell(cell) for cell in cells) + " |")
         for row in self.rows:
@@ -213,3 +216,45 @@ def compare_cards(cards):
     grid = pd.DataFrame(columns).fillna("")
     grid.index.names = ["code", "title"]
     return grid.sort_index(level="code", sort_remaining=False)
+
+
+def write_cards(folder, cards):
+    """Write each card as JSON and Markdown.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The notebook's output folder.
+    cards : dict of str to ReportCard
+        By the name of the draw, in the order in which a reader wants them.
+
+    Returns
+    -------
+    list of Path
+        `report_card_<number>_<name>.json` of each card; the Markdown stands beside it.
+    """
+    paths = []
+    for number, (name, card) in enumerate(cards.items(), start=1):
+        stem = f"{PREFIX}_{number:02d}_{re.sub(r'[^A-Za-z0-9]+', '_', name).strip('_')}"
+        paths.append(files.write_json(Path(folder) / f"{stem}.json", card.to_json()))
+        files.write_text(Path(folder) / f"{stem}.md", card.to_markdown())
+    return paths
+
+
+def read_cards(run_dir):
+    """Read the cards of every notebook of a run.
+
+    Parameters
+    ----------
+    run_dir : str or Path
+
+    Returns
+    -------
+    dict of str to ReportCard
+        By number of the notebook and name of the draw, in their order.
+    """
+    found = {}
+    for path in sorted(Path(run_dir).glob(f"[0-9][0-9]_*/{PREFIX}_*.json")):
+        name = re.sub(rf"{PREFIX}_(\d\d_)?", "", path.stem).replace("_", " ")
+        found[f"{path.parent.name[:2]} {name}"] = read_card(path)
+    return found

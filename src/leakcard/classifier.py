@@ -6,9 +6,7 @@ Its predictions are linear in the labels, so that a thousand labellings cost one
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg, spatial
-from scipy.stats import norm
-from sklearn import model_selection
+import scipy
 
 from leakcard import intervals, stats
 
@@ -79,6 +77,8 @@ def score_features(features, codes, groups, num_permutations, seed):
     -------
     Score
     """
+    from sklearn import model_selection  # waited for only here
+
     chosen = sample_groups(groups, MAX_IMAGES, seed)
     features, codes, groups = (np.asarray(part)[chosen] for part in (features, codes, groups))
     codes = np.unique(codes, return_inverse=True)[1]
@@ -138,7 +138,7 @@ def score_features(features, codes, groups, num_permutations, seed):
         p_value=stats.compute_p_value(balanced, permuted),
         num_images=len(codes),
         gain_upper=to_gain(np.quantile(np.mean(recalls, axis=0), 1 - stats.TAIL)),
-        detectable=to_gain(above + norm.ppf(stats.POWER) * permuted.std()),
+        detectable=to_gain(above + scipy.stats.norm.ppf(stats.POWER) * permuted.std()),
         smallest_p=stats.compute_smallest_p(codes, groups, num_permutations, folds),
     )
 
@@ -152,14 +152,14 @@ def _fit_smoother(train, test):
     train, test = (
         ((part - mean) / np.where(useful, deviation, 1))[:, useful] for part in (train, test)
     )
-    distances = spatial.distance.cdist(train, train, "sqeuclidean")
+    distances = scipy.spatial.distance.cdist(train, train, "sqeuclidean")
     # Half of the training pairs are nearer than one length scale.
     scale = max(float(np.median(distances)), 1e-9)
     kernel = np.exp(-distances / scale)
     kernel[np.diag_indices_from(kernel)] += RIDGE * 1.0 + 1e-6
-    factor = linalg.cho_factor(kernel, lower=True, overwrite_a=True)
-    across = np.exp(-spatial.distance.cdist(test, train, "sqeuclidean") / scale)
-    return linalg.cho_solve(factor, across.T).T.astype(np.float32)
+    factor = scipy.linalg.cho_factor(kernel, lower=True, overwrite_a=True)
+    across = np.exp(-scipy.spatial.distance.cdist(test, train, "sqeuclidean") / scale)
+    return scipy.linalg.cho_solve(factor, across.T).T.astype(np.float32)
 
 
 def _measure_balanced(labellings, predictions, num_labels, weights):

@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
-from statsmodels.stats import contingency_tables, proportion
+import scipy
 
 CONFIDENCE = 0.95
 # A resample without one of the classes leaves its statistic undefined and is left out. An
@@ -44,6 +43,8 @@ def wilson_interval(k: int, n: int) -> tuple[float, float]:
     ValueError
         If k and n are not whole numbers with 0 <= k <= n.
     """
+    from statsmodels.stats import proportion  # waited for only here
+
     k, n = check_counts(k, n)
     if n == 0:
         return np.nan, np.nan
@@ -57,6 +58,8 @@ def newcombe_interval(k1: int, n1: int, k2: int, n2: int) -> tuple[float, float]
     For two independent samples, such as a published test set and ours. NaN twice where n1 or n2
     is 0.
     """
+    from statsmodels.stats import proportion  # waited for only here
+
     k1, n1 = check_counts(k1, n1)
     k2, n2 = check_counts(k2, n2)
     if n1 == 0 or n2 == 0:
@@ -84,7 +87,7 @@ def paired_interval(num_only_a: int, num_only_b: int, n: int) -> tuple[float, fl
     b, c, total = num_only_a + 0.5, num_only_b + 0.5, n + 2
     difference = (b - c) / total
     error = np.sqrt((b + c) - (b - c) ** 2 / total) / total
-    reach = stats.norm.ppf(0.5 + CONFIDENCE / 2) * error
+    reach = scipy.stats.norm.ppf(0.5 + CONFIDENCE / 2) * error
     return float(max(-1.0, difference - reach)), float(min(1.0, difference + reach))
 
 
@@ -169,6 +172,8 @@ def mcnemar_test(correct_a, correct_b) -> McNemar:
         Whether each model is right on each image, in the same order. Never use it for a
         published result against ours: those are different images.
     """
+    from statsmodels.stats import contingency_tables  # waited for only here
+
     a, b = np.asarray(correct_a), np.asarray(correct_b)
     if a.shape != b.shape or a.ndim != 1 or a.dtype != bool or b.dtype != bool:
         raise ValueError(
@@ -190,6 +195,8 @@ def trend_test(doses, k, n) -> float:
     k, n : array-like of shape (n_doses,), dtype=int
         Successes and trials at each dose.
     """
+    from statsmodels.stats import contingency_tables  # waited for only here
+
     k, n = np.asarray(k, dtype=int), np.asarray(n, dtype=int)
     table = contingency_tables.Table(np.stack([k, n - k], axis=1), shift_zeros=False)
     scores = np.asarray(doses, dtype=float), np.array([1.0, 0.0])
@@ -200,7 +207,7 @@ def fisher_test(k1: int, n1: int, k2: int, n2: int) -> float:
     """Two-sided p-value of Fisher's exact test of k1/n1 against k2/n2."""
     k1, n1 = check_counts(k1, n1)
     k2, n2 = check_counts(k2, n2)
-    return float(stats.fisher_exact([[k1, n1 - k1], [k2, n2 - k2]]).pvalue)
+    return float(scipy.stats.fisher_exact([[k1, n1 - k1], [k2, n2 - k2]]).pvalue)
 
 
 def check_counts(k, n) -> tuple[int, int]:

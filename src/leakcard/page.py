@@ -7,11 +7,10 @@ import cv2
 import numpy as np
 
 from leakcard import images
-from leakcard.rows import CODES
+from leakcard.rows import CODES, MARKS
 
 THUMBNAIL_PX = 128
 MAX_PAIRS = 24
-MARKS = {"fail": "✗", "warn": "!", "not testable": "?", "pass": "✓"}
 STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:75rem;margin:0 auto;padding:1rem;color:#222}
 .wide{overflow-x:auto}table.card{border-collapse:collapse;font-size:.85rem}

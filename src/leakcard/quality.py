@@ -14,8 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 import pandas as pd
-from scipy import stats
-from statsmodels.stats import multitest
+import scipy
 from tqdm import tqdm
 
 from leakcard import images
@@ -206,11 +205,13 @@ def compare_classes(measured, column):
     if np.ptp(together) == 0:
         statistic, p_value = 0.0, 1.0
     else:
-        statistic, p_value = (float(part) for part in stats.kruskal(*groups.values()))
+        statistic, p_value = (float(part) for part in scipy.stats.kruskal(*groups.values()))
+    from statsmodels.stats import multitest  # waited for only here
+
     pairs = []
     for first, second in itertools.combinations(groups, 2):
         a, b = groups[first], groups[second]
-        u, p_pair = stats.mannwhitneyu(a, b)
+        u, p_pair = scipy.stats.mannwhitneyu(a, b)
         pairs.append(
             {
                 "first": first,

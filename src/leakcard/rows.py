@@ -3,10 +3,10 @@
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
-from statsmodels.stats import multitest
 
 # Worst first: the order in which a reader wants them.
 STATUSES = ("fail", "warn", "not testable", "pass")
+MARKS = {"fail": "✗", "warn": "!", "not testable": "?", "pass": "✓"}
 # Kapoor & Narayanan 2023, doi 10.1016/j.patter.2023.100804.
 CODES = {
     "L1.1": "no test set",
@@ -153,6 +153,8 @@ def settle_rows(rows):
     tested = [number for number, row in enumerate(rows) if row.p_value is not None]
     if not tested:
         return list(rows)
+    from statsmodels.stats import multitest  # waited for only here
+
     p_values = [rows[number].p_value for number in tested]
     adjusted = multitest.multipletests(p_values, method="holm")[1]
     settled = list(rows)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, special, stats
+import scipy
 
 # Permutations that are held in memory at a time.
 CHUNK = 100
@@ -96,7 +96,9 @@ def compute_smallest_p(codes, groups, num_permutations, blocks=None):
     log_count = 0.0
     for _, of_block in labels.groupby("block"):
         counts = of_block.value_counts().to_numpy()
-        log_count += special.gammaln(counts.sum() + 1) - special.gammaln(counts + 1).sum()
+        log_count += (
+            scipy.special.gammaln(counts.sum() + 1) - scipy.special.gammaln(counts + 1).sum()
+        )
     return float(max(1 / (num_permutations + 1), np.exp(-min(log_count, 700))))
 
 
@@ -113,18 +115,18 @@ def _bound_effects(statistic, free, num_patients, smaller):
         return float(min(1.0, np.sqrt(noncentrality / (num_patients * smaller))))
 
     def exceeds(noncentrality):
-        return stats.ncx2.cdf(statistic, free, noncentrality) - TAIL
+        return scipy.stats.ncx2.cdf(statistic, free, noncentrality) - TAIL
 
     highest = 4 * num_patients * smaller + 100
     upper = 0.0
     if exceeds(1e-9) > 0:
-        upper = highest if exceeds(highest) > 0 else optimize.brentq(exceeds, 1e-9, highest)
-    critical = stats.chi2.isf(TAIL / NUM_TESTS, free)
+        upper = highest if exceeds(highest) > 0 else scipy.optimize.brentq(exceeds, 1e-9, highest)
+    critical = scipy.stats.chi2.isf(TAIL / NUM_TESTS, free)
 
     def misses(noncentrality):
-        return stats.ncx2.sf(critical, free, noncentrality) - POWER
+        return scipy.stats.ncx2.sf(critical, free, noncentrality) - POWER
 
-    found = highest if misses(highest) < 0 else optimize.brentq(misses, 1e-9, highest)
+    found = highest if misses(highest) < 0 else scipy.optimize.brentq(misses, 1e-9, highest)
     return to_effect(upper), to_effect(found)
 
 
@@ -229,7 +231,7 @@ def measure_rank_gap(codes, numbers, groups, num_permutations, seed):
         between labels, over patients, which compares with Cramer's V.
     """
     codes, weights = np.asarray(codes), weigh_images(groups)
-    ranks = stats.rankdata(np.asarray(numbers, dtype=float))
+    ranks = scipy.stats.rankdata(np.asarray(numbers, dtype=float))
     ranks = ranks - np.average(ranks, weights=weights)
     ranks = ranks / max(np.sqrt(np.average(ranks**2, weights=weights)), 1e-12)
     columns = np.stack([weights * ranks, weights], axis=1).astype(np.float32)

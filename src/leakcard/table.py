@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
+import scipy
 
 from leakcard import values
 
@@ -260,7 +260,9 @@ def infer_patients(table, pattern):
         parts = names.str.extract(expression)
     except (ValueError, re.error) as error:
         raise _bad_pattern(pattern, error, names) from error
-    patients = parts.bfill(axis=1).iloc[:, 0]
+    patients = parts.iloc[:, 0]
+    for name in parts.columns[1:]:  # row by row, bfill takes minutes for 100,000 files
+        patients = patients.fillna(parts[name])
     if patients.isna().all():
         raise _bad_pattern(pattern, "it matches no file", names)
     inferred = table.assign(patient_id=patients.where(patients.notna(), table["patient_id"]))
@@ -300,8 +302,8 @@ def join_units(images, pairs):
         edges.append((units[a[good]], units[b[good]]))
     rows, columns = (np.concatenate(side) for side in zip(*edges, strict=True))
     size = 2 * len(images)
-    graph = sparse.coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(size, size))
-    return sparse.csgraph.connected_components(graph, directed=False)[1][units]
+    graph = scipy.sparse.coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(size, size))
+    return scipy.sparse.csgraph.connected_components(graph, directed=False)[1][units]
 
 
 def add_properties(images):

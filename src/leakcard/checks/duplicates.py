@@ -10,128 +10,123 @@ SEARCHED = (
     "up to 5 % a side, mirrored, or of other brightness. Not looked for: turned, negative, or cut "
     "further."
 )
+ACROSS_SPLITS = {
+    "code": "L1.4",
+    "check": "duplicates_across_splits",
+    "title": "Duplicates across splits",
+}
+WITHIN_SPLIT = {
+    "code": "L1.4",
+    "check": "duplicates_within_split",
+    "title": "Duplicates within a split",
+}
+ACROSS_LABELS = {
+    "code": "L1.4",
+    "check": "duplicates_across_labels",
+    "title": "Duplicates under two labels",
+}
 
 
 def check_duplicates(table, links, pairs):
     """L1.4: the same picture in two splits, twice in one split, or under two labels."""
-    if pairs is None:
-        searched, suffix = False, "; only repeated rows and identical files were looked for"
-    else:
-        searched = True
-        suffix = "".join(f"; {note}" for note in pairs.attrs.get("notes", ()))
-    is_across = (links["split_a"] != links["split_b"]) & (links["split_a"] != "")
-    is_across &= links["split_b"] != ""
-    across, within = links[is_across], links[~is_across]
-    conflicts = links[links["label_a"].astype(str) != links["label_b"].astype(str)]
-    conflicts = conflicts[conflicts["label_a"].notna() & conflicts["label_b"].notna()]
-    rows = [_describe_across(table, across, searched, suffix)]
+    has_splits = (links["split_a"] != "") & (links["split_b"] != "")
+    is_across = has_splits & (links["split_a"] != links["split_b"])
+    has_labels = links["label_a"].notna() & links["label_b"].notna()
+    is_conflict = has_labels & (links["label_a"].astype(str) != links["label_b"].astype(str))
+
+    rows = [_describe_across(table, links[is_across], pairs)]
     rows.append(
-        _describe_links(
-            within.drop_duplicates(["image_id_a", "image_id_b"]),
-            "duplicates_within_split",
-            "Duplicates within a split",
-            "Repeated pictures count twice: intervals are too narrow.",
-            "Keep one of each, or count a group of duplicates as one.",
-            searched,
-            suffix,
+        _describe_pairs(
+            WITHIN_SPLIT,
+            links[~is_across],
+            pairs,
+            reason="Repeated pictures count twice: intervals are too narrow.",
+            action="Keep one of each, or count a group of duplicates as one.",
         )
     )
     if table["label"].notna().any():
         rows.append(
-            _describe_links(
-                conflicts.drop_duplicates(["image_id_a", "image_id_b"]),
-                "duplicates_across_labels",
-                "Duplicates under two labels",
-                "One of the two labels is wrong.",
-                "Look at each pair and correct or drop its labels.",
-                searched,
-                suffix,
+            _describe_pairs(
+                ACROSS_LABELS,
+                links[is_conflict],
+                pairs,
+                reason="One of the two labels is wrong.",
+                action="Look at each pair and correct or drop its labels.",
             )
         )
     return rows
 
 
-def _describe_links(pairs, check, title, reason, action, searched, suffix):
-    row = {"code": "L1.4", "check": check, "title": title}
-    if len(pairs):
-        ids = [*pairs["image_id_a"], *pairs["image_id_b"]]
-        kinds = pairs["kind"].value_counts()
-        figure = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
-        return Row(
-            **row,
-            **card_rows.name_images(ids),
-            status="warn",
-            figure=f"{len(pairs)} pairs ({figure}){suffix}",
-            value=len(pairs),
-            reason=reason,
-            action=action,
-        )
-    if not searched:
-        return Row(
-            **row,
-            status="not testable",
-            figure="0 pairs" + suffix,
-            reason="The images could not be read.",
-            question="Were the images searched for duplicates?",
-        )
-    return Row(**row, status="pass", figure=f"0 pairs{suffix}", value=0, reason=SEARCHED)
-
-
-def _describe_across(table, across, searched, suffix):
-    row = {
-        "code": "L1.4",
-        "check": "duplicates_across_splits",
-        "title": "Duplicates across splits",
-    }
+def _describe_across(table, across, pairs):
     if table["split"].nunique() < 2:
         return Row(
-            **row,
+            **ACROSS_SPLITS,
             status="not testable",
             reason="There are not two splits to compare.",
             question="Were duplicates removed before the images were split?",
         )
-    test_rows = table[table["split"] == "test"]
-    seen = set()
-    for side, other in (("a", "b"), ("b", "a")):
-        of_test = across[(across[f"split_{side}"] == "test") & (across[f"split_{other}"] != "test")]
-        seen |= set(of_test[f"image_id_{side}"])
-    num_seen = int(test_rows["image_id"].isin(seen).sum())
-    if not len(across):
-        if not searched:
-            return Row(
-                **row,
-                status="not testable",
-                figure="0 pairs" + suffix,
-                reason="The images could not be read.",
-                question="Were the images searched for duplicates?",
-            )
-        return Row(
-            **row,
-            status="pass",
-            figure=f"0 of {len(test_rows)} test images{suffix}",
-            value=0.0,
-            reason=SEARCHED,
-        )
-    lower, upper = intervals.wilson_interval(num_seen, len(test_rows))
-    share = num_seen / len(test_rows) if len(test_rows) else float("nan")
-    kinds = across["kind"].value_counts()
-    figure = (
-        f"{num_seen} of {len(test_rows)} test images ({share:.1%}; {lower:.1%} to {upper:.1%}) "
-        f"are in training or validation too ("
-        + ", ".join(f"{count} {kind}" for kind, count in kinds.items())
-        + f"){suffix}"
-    )
-    fails = num_seen > 0
+    is_test = table["split"] == "test"
+    if across.empty:
+        return _describe_none(ACROSS_SPLITS, f"0 of {is_test.sum()} test images", pairs)
+    # A link of two splits has at most one side in the test set.
+    seen = {
+        *across.loc[across["split_a"] == "test", "image_id_a"],
+        *across.loc[across["split_b"] == "test", "image_id_b"],
+    }
+    num_test, num_seen = int(is_test.sum()), int(table.loc[is_test, "image_id"].isin(seen).sum())
+    share = num_seen / num_test if num_test else float("nan")
+    lower, upper = intervals.wilson_interval(num_seen, num_test)
     return Row(
-        **row,
+        **ACROSS_SPLITS,
         **card_rows.name_images(seen or [*across["image_id_a"], *across["image_id_b"]]),
-        status="fail" if fails else "warn",
-        figure=figure,
+        status="fail" if num_seen else "warn",
+        figure=f"{num_seen} of {num_test} test images ({share:.1%}; {lower:.1%} to {upper:.1%}) "
+        f"are in training or validation too ({_count_kinds(across)}){_tell_search(pairs)}",
         value=share,
         lower=lower,
         upper=upper,
         reason="Test images that were trained on measure memory."
-        if fails
+        if num_seen
         else "Validation images that were trained on choose the model that remembers best.",
         action="Remove duplicates before splitting, then train and test again.",
     )
+
+
+def _describe_pairs(row, links, pairs, reason, action):
+    links = links.drop_duplicates(["image_id_a", "image_id_b"])
+    if links.empty:
+        return _describe_none(row, "0 pairs", pairs)
+    return Row(
+        **row,
+        **card_rows.name_images([*links["image_id_a"], *links["image_id_b"]]),
+        status="warn",
+        figure=f"{len(links)} pairs ({_count_kinds(links)}){_tell_search(pairs)}",
+        value=len(links),
+        reason=reason,
+        action=action,
+    )
+
+
+def _describe_none(row, figure, pairs):
+    """None was found: a pass only if all pictures were searched, not the files alone."""
+    if pairs is None:
+        return Row(
+            **row,
+            status="not testable",
+            figure="0 pairs" + _tell_search(pairs),
+            reason="The images could not be read.",
+            question="Were the images searched for duplicates?",
+        )
+    figure += _tell_search(pairs)
+    return Row(**row, status="pass", figure=figure, value=0, reason=SEARCHED)
+
+
+def _count_kinds(links):
+    return ", ".join(f"{count} {kind}" for kind, count in links["kind"].value_counts().items())
+
+
+def _tell_search(pairs):
+    """What the search left out, to stand behind a figure."""
+    if pairs is None:
+        return "; only repeated rows and identical files were looked for"
+    return "".join(f"; {note}" for note in pairs.attrs.get("notes", ()))

@@ -5,10 +5,21 @@ import pandas as pd
 
 from leakcard.copies import candidates, fingerprints
 
-COLUMNS = (
-    *("image_id_a", "image_id_b", "split_a", "split_b", "label_a", "label_b"),
-    *("kind", "distance", "correlation", "path_a", "path_b", "row_a", "row_b"),
-)
+COLUMNS = [
+    "image_id_a",
+    "image_id_b",
+    "split_a",
+    "split_b",
+    "label_a",
+    "label_b",
+    "kind",
+    "distance",
+    "correlation",
+    "path_a",
+    "path_b",
+    "row_a",
+    "row_b",
+]
 KINDS = ("file", "pixels", "near", "mirror")
 
 # Bits of 64 (`calibrate`): with six views of each image, radius 10 finds crops that one view does
@@ -75,9 +86,21 @@ class _Rows:
 
     def describe(self, pair, kind, distance, correlation):
         a, b = sorted(pair, key=lambda row: (self.ids[row], row))
-        values = [[self.ids[row], self.splits[row], self.labels[row]] for row in (a, b)]
-        shared = [value for both in zip(*values, strict=True) for value in both]
-        return [*shared, kind, distance, correlation, self.paths[a], self.paths[b], a, b]
+        return {
+            "image_id_a": self.ids[a],
+            "image_id_b": self.ids[b],
+            "split_a": self.splits[a],
+            "split_b": self.splits[b],
+            "label_a": self.labels[a],
+            "label_b": self.labels[b],
+            "kind": kind,
+            "distance": distance,
+            "correlation": correlation,
+            "path_a": self.paths[a],
+            "path_b": self.paths[b],
+            "row_a": a,
+            "row_b": b,
+        }
 
 
 def _write_notes(rows, found, num_flat):
@@ -88,7 +111,7 @@ def _write_notes(rows, found, num_flat):
             "copy is listed with the first of its group in every split"
         )
     if num_flat:
-        notes.append(f"{num_flat} images of one colour were compared by their pixels alone")
+        notes.append(f"{num_flat} images of one colour were left out: they are nobody's copies")
     if found.num_skipped:
         notes.append(
             f"{found.num_skipped} likely pairs within crowds of similar images were not confirmed: "
@@ -153,7 +176,7 @@ def find_duplicates(
 
     # A file that cannot be decoded can still be the same file as another.
     flat_paths = {path for path, flat in zip(prints.paths, prints.is_flat, strict=True) if flat}
-    is_flat = np.array([str(path) in flat_paths for path in rows.paths])
+    is_flat = np.array([str(path) in flat_paths for path in rows.paths], dtype=bool)
     groups = {}
     for row in np.flatnonzero(is_file).tolist():
         content = pixels.get(str(rows.paths[row])) or files[row]
@@ -177,8 +200,11 @@ def find_duplicates(
         for pair in rows.pair_groups(*members):
             records.append(rows.describe(pair, kind, distance, correlation))
 
-    records.sort(key=lambda record: (KINDS.index(record[6]), record[0], record[1], *record[11:]))
-    pairs = pd.DataFrame(records, columns=list(COLUMNS))
+    def place(pair):
+        names = ("image_id_a", "image_id_b", "row_a", "row_b")
+        return KINDS.index(pair["kind"]), *(pair[name] for name in names)
+
+    pairs = pd.DataFrame(sorted(records, key=place), columns=COLUMNS)
     num_flat = int(prints.is_flat.sum())
     pairs.attrs = {
         "notes": _write_notes(rows, found, num_flat),
