@@ -94,9 +94,10 @@ def draw_letters(style, rng, box, size_px):
     left, top, columns, rows = box
     text = style["texts"][rng.integers(len(style["texts"]))]
     place, shift, written = rng.random(), rng.uniform(0.02, 0.08, 2), rng.random()
-    canvas = np.zeros((size_px * _draw.OVERSAMPLING,) * 2, np.uint8)  # putText needs 8 bits
+    fine = _draw.OVERSAMPLING
+    canvas = np.zeros((size_px * fine, size_px * fine), np.uint8)  # putText needs 8 bits
     if written < style["letters"]:
-        height_px = style["letter_size"] * size_px * _draw.OVERSAMPLING * 0.6
+        height_px = style["letter_size"] * size_px * fine * 0.6
         if len(text) > 2:
             height_px *= 0.6
         font, thickness = cv2.FONT_HERSHEY_SIMPLEX, max(1, int(round(height_px / 8)))
@@ -104,8 +105,8 @@ def draw_letters(style, rng, box, size_px):
         (text_width, text_height), _ = cv2.getTextSize(text, font, scale, thickness)
         # "R" hangs on the patient's right, the picture's left; "L" opposite; others on either.
         on_left = text == "R" or (text != "L" and place < 0.5)
-        x = shift[0] * columns * 2
-        x = left * 2 + x if on_left else (left + columns) * 2 - x - text_width
-        y = top * 2 + shift[1] * rows * 2 + text_height
+        x = shift[0] * columns * fine
+        x = left * fine + x if on_left else (left + columns) * fine - x - text_width
+        y = top * fine + shift[1] * rows * fine + text_height
         cv2.putText(canvas, text, (int(x), int(y)), font, scale, 255, thickness, cv2.LINE_AA)
     return _draw.average_down(canvas, size_px)

@@ -148,13 +148,13 @@ def add_blades(picture, near, rng, size_px, num_blades, lowest=-1.0):
     length = (0.03 + 0.11 * nearness) * rng.uniform(0.5, 1.2, num_blades)
     tips = feet + np.stack([rng.normal(0, 0.35, num_blades) * length, -length], axis=1)
     points = np.stack([feet, tips], axis=1)
-    points = np.round(((points + 1) * size_px / 2 - 0.5) * 16).astype(np.int32)
+    points = np.round(((points + 1) * size_px / 2 - 0.5) * 2**_draw.SUBPIXEL_BITS).astype(np.int32)
     tints = rng.uniform(0.55, 1.5, num_blades)
     colours = np.clip(np.array([0.33, 0.47, 0.19]) * tints[:, None], 0, 1) * 255
     for index in np.flatnonzero(nearness > 0.02):
         start, end = points[index].tolist()
-        cv2.line(canvas, start, end, colours[index].tolist(), 1, cv2.LINE_AA, 4)
-        cv2.line(cover, start, end, 170, 1, cv2.LINE_AA, 4)
+        cv2.line(canvas, start, end, colours[index].tolist(), 1, cv2.LINE_AA, _draw.SUBPIXEL_BITS)
+        cv2.line(cover, start, end, 170, 1, cv2.LINE_AA, _draw.SUBPIXEL_BITS)
     layer = cover.astype(np.float32) / 255.0
     # The canvas already holds colour x cover, hence the division.
     colour = canvas.astype(np.float32) / 170.0
