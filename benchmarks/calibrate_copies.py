@@ -33,7 +33,7 @@ def _apply_gamma(image, gamma):
     return np.round(255 * (image / 255.0) ** gamma).astype(np.uint8)
 
 
-def _brighten(image, levels=30):
+def brighten(image, levels=30):
     return np.clip(image.astype(int) + levels, 0, 255).astype(np.uint8)
 
 
@@ -59,7 +59,7 @@ COPIES = {
     "mirrored": lambda image, rng: image[:, ::-1],
     "gamma 0.8": lambda image, rng: _apply_gamma(image, 0.8),
     "gamma 1.25": lambda image, rng: _apply_gamma(image, 1.25),
-    "30 gray levels brighter": lambda image, rng: _brighten(image),
+    "30 gray levels brighter": lambda image, rng: brighten(image),
     "crop, gamma 0.8, 224, JPEG": lambda image, rng: _combine(image, rng, 0.8, False),
     "crop, mirrored, gamma 1.25, 224, JPEG": lambda image, rng: _combine(image, rng, 1.25, True),
 }

@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+# Before NumPy is imported: matrices of a few hundred rows are slower with two threads, by far so
+# where other work runs beside the tests.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

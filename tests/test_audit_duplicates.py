@@ -153,7 +153,7 @@ def test_a_crowd_of_similar_images_is_capped_by_split_with_a_note(originals, tmp
     monkeypatch.setattr(candidates, "MAX_PARTNERS", 3)
     image = read_gray(originals[0])
     paths = [
-        write_image(tmp_path / f"{number:02d}.png", calibrate._brighten(image, number))
+        write_image(tmp_path / f"{number:02d}.png", calibrate.brighten(image, number))
         for number in range(12)
     ]
     found = duplicates.find_duplicates(make_table(paths, ["train"] * 11 + ["test"]))

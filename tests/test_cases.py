@@ -26,8 +26,7 @@ def run(shared_dir, tmp_path, monkeypatch):
         output = io.StringIO()
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
             code = command.main(
-                ["audit", str(target), "--out", str(tmp_path / "card")]
-                + list(options)
+                ["audit", str(target), "--out", str(tmp_path / "card")] + list(options)
             )
         assert before == {path: path.lstat().st_mtime_ns for path in out.rglob("*")}
         path = tmp_path / "card" / "report_card.json"

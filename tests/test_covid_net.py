@@ -76,10 +76,9 @@ def test_maps_shrink_as_reported_and_sums_take_all_before_them():
         assert of_stage.index.str.startswith("pepx").sum() == STAGES[stage]
     assert blocks.loc["pepx_1_1", "widths"] == "32-48-48-32-128"
     assert blocks.loc["pepx_3_1", "widths"] == "128-192-192-128-512"
-    inputs = model.get_layer("pepx_3_5_sum").input
-    names = {tensor._keras_history.operation.name for tensor in inputs}
-    earlier = {"pepx_3_1_pool", *(f"pepx_3_{n}_extend" for n in (2, 3, 4))}
-    assert names == earlier | {"upper_3_pool"}
+    summed = {id(tensor) for tensor in model.get_layer("pepx_3_5_sum").input}
+    earlier = {"pepx_3_1_pool", *(f"pepx_3_{n}_extend" for n in (2, 3, 4)), "upper_3_pool"}
+    assert summed == {id(model.get_layer(name).output) for name in earlier}
     assert len(model.get_layer("stage_3").input) == 7
 
 

@@ -10,7 +10,7 @@ from scipy import stats
 import phantoms
 from leakage import data
 from leakcard import table as image_table
-from phantoms import _storage, animals, plan
+from phantoms import _storage, animals
 
 SMALL = {"covid": 3, "normal": 3, "pneumonia": 4}
 BIG = {"covid": 1200, "normal": 1800, "pneumonia": 1800}
@@ -291,9 +291,3 @@ def test_the_sheet_shows_every_kind_of_phantom():
     assert len(sheet.axes) == 14
     with pytest.raises(ValueError, match="even number.*Received: 3"):
         phantoms.draw_sheet(num_columns=3)
-
-
-def test_hospital_styles_cover_every_hospital_of_the_plan():
-    from phantoms import _exposure
-
-    assert set(_exposure.STYLES) == set(plan.HOSPITALS)

@@ -14,7 +14,8 @@ from leakcard import images
 
 # Sides cut off (left, right, top, bottom), as shares: the whole image, 5 % off every side, and 5 %
 # off two sides that meet. A crop of up to 5 % a side is close to one of them, where the perceptual
-# hash of the whole image alone finds 39 % of them at the radius in use (`calibrate`).
+# hash of the whole image alone finds 39 % of them at the radius in use (see
+# benchmarks/calibrate_copies.py).
 VIEWS = (
     (0.00, 0.00, 0.00, 0.00),
     (0.05, 0.05, 0.05, 0.05),

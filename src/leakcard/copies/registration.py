@@ -9,7 +9,7 @@ TANGENT_PX = 32
 # Smoothed, a thumbnail changes almost linearly over the few pixels that a crop moves it.
 TANGENT_SIGMA_PX = 2.0
 # Share of variance explained: copies reach 0.96, 98 % of the pairs of different patients within the
-# hash radius stay below 0.95 (`calibrate`).
+# hash radius stay below 0.95 (see benchmarks/calibrate_copies.py).
 MIN_TANGENT_SCORE = 0.95
 
 # First at half the size and roughly, where most pairs turn out not to fit, then in full.

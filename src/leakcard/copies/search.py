@@ -22,8 +22,8 @@ COLUMNS = [
 ]
 KINDS = ("file", "pixels", "near", "mirror")
 
-# Bits of 64 (`calibrate`): with six views of each image, radius 10 finds crops that one view does
-# not find at 12, among as many candidates.
+# Bits of 64 (see benchmarks/calibrate_copies.py): with six views of each image, radius 10 finds
+# crops that one view does not find at 12, among as many candidates.
 HASH_RADIUS = 10
 # After registration; FACTS section 4 gives no false pair in 159,000 at this value.
 MIN_CORRELATION = 0.97
