@@ -4,9 +4,11 @@ A check is one file in `checks/` with one function that returns a list of `Row`,
 `CHECKS`. Its arguments say what it needs, by the names that `audit` lists.
 """
 
+import functools
 import inspect
 
 import numpy as np
+import threadpoolctl
 
 from leakcard import facts, rows, training_record
 from leakcard import table as image_table
@@ -177,11 +179,10 @@ def audit(
         "seed": seed,
     }
     folds = image_table.list_folds(listed)
-    found = [
-        row
-        for check in checks.values()
-        for row in (_call_for_folds(check, measured, folds) if folds else _call(check, measured))
-    ]
+    call = functools.partial(_call_for_folds, folds=folds) if folds else _call
+    # Small matrices: a second BLAS thread only waits, and takes the core from somebody else.
+    with threadpoolctl.threadpool_limits(1, "blas"):
+        found = [row for check in checks.values() for row in call(check, measured)]
     order = list(CODES)
     found = sorted(rows.settle_rows(found), key=lambda row: order.index(row.code))
     about = describe_table(table, unreadable) | {"notes": notes, "num_read": _count_read(table)}
