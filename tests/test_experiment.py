@@ -36,7 +36,7 @@ def train_on_invisible_lesions(confounding):
     protocol = published.PROTOCOLS["paper"]
     split = splits.draw_split(pool, protocol, SIZES, seed=20)
     assert split.attrs["shrink_factor"] == 1.0
-    network = networks.build_backbone("vgg19", "random", SIZE_PX)
+    network = networks.build_backbone("resnet18", "random", SIZE_PX)
     settings = training.Settings(num_epochs=20, num_views=1, feature_scaling="standard")
     run = training.train_protocol(split, network, protocol, CLASSES, [27], settings)[0]
     test = split[split["split"] == "test"]

@@ -24,6 +24,8 @@ STORE_VERSION = 1
 # Less than the feature bank may hold: heads are large, and quicker to train than features.
 LIMIT_GB = 5.0
 
+gc.freeze()  # TensorFlow's half million objects stay: looking through them takes 0.4 s a head
+
 
 def load_or_train(content, build_model, train, *, seed, keep_model=True):
     """Return a run from the store, or train it and keep it there.
