@@ -23,6 +23,6 @@ def count_alarms(folder, seeds):
 
 
 @pytest.mark.slow
-def test_clean_phantoms_of_six_seeds_raise_at_most_one_false_alarm_in_twenty_rows(tmp_path):
-    alarms, num_testable = count_alarms(tmp_path, range(20, 26))
-    assert num_testable >= 12 * 6 and len(alarms) <= 0.05 * num_testable, alarms
+def test_clean_phantoms_of_three_seeds_raise_at_most_one_false_alarm_in_twenty_rows(tmp_path):
+    alarms, num_testable = count_alarms(tmp_path, range(20, 23))
+    assert num_testable >= 12 * 3 and len(alarms) <= 0.05 * num_testable, alarms

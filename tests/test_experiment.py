@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 CLASSES = list(published.CLASS_NAMES)
 SIZE_PX = 64
 SIZES = {
-    label: tuple(size // 2 for size in sizes)
+    label: tuple(size // 3 for size in sizes)
     for label, sizes in published.SPLIT_SIZES["S1"].items()
 }
 
