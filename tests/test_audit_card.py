@@ -2,13 +2,22 @@
 
 import json
 import re
+from importlib import resources
+from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pandas as pd
 import planted
 import pytest
+from sklearn import model_selection
 
 import leakcard
+from leakcard import findings
+
+RESULTS = Path(__file__).parents[1] / "results"
+FILES = ["model_info.md", "pairs.csv", "report_card.html", "report_card.json", "report_card.md"]
+FILES += ["units.csv"]
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +46,11 @@ def test_every_kind_of_leak_has_a_row_with_a_reason_or_a_question(card):
 
 def test_a_written_card_is_read_back_and_is_the_same_twice(card, tmp_path):
     card.write(tmp_path / "a")
-    names = ["model_info.md", "report_card.html", "report_card.json", "report_card.md"]
-    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == names
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == FILES
     again = leakcard.read_card(tmp_path / "a" / "report_card.json")
     pd.testing.assert_frame_equal(again.to_frame(), card.to_frame(), check_dtype=False)
     card.write(tmp_path / "b")
-    for name in names:
+    for name in FILES:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
@@ -57,6 +65,7 @@ def test_the_page_needs_no_other_file_and_shows_the_pairs(card, tmp_path):
     text = (card.write(tmp_path) / "report_card.html").read_text(encoding="utf-8")
     assert text.count('src="data:image/jpeg;base64,') >= 4
     assert not re.search(r"""(?:src|href)=["'](?!data:)""", text)
+    assert "See pairs.csv and units.csv" in text
     assert "<script" not in text and "<twin>" not in text and "&lt;twin&gt; &amp; co" in text
     assert "phantoms drawn by this project" in text
     bare = (card.write(tmp_path / "x", with_pictures=False) / "report_card.html").read_text()
@@ -85,6 +94,161 @@ def test_cards_are_compared_in_one_grid(card):
     grid = leakcard.compare_cards({"a": card, "b": card})
     assert list(grid.columns) == ["a", "b"] and len(grid) == len(card.rows)
     assert grid.loc[("L1.4", "Duplicates across splits"), "a"] == "fail"
+
+
+@pytest.fixture(scope="module")
+def schema():
+    path = resources.files("leakcard") / "report_card.schema.json"
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_every_key_of_the_json_is_in_the_schema_with_a_sentence(card, schema, tmp_path):
+    content = json.loads((card.write(tmp_path) / "report_card.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(content)
+    for wrong in ({"extra": 1}, {"schema_version": 0}, {"rows": [{"code": "L1.1"}]}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(content | wrong, schema)
+    parts = [schema["properties"]]
+    for part in parts:
+        parts += [one.get("items", one).get("properties", {}) for one in part.values()]
+        assert all(one["description"] for one in part.values())
+
+
+def test_the_documentation_names_every_file_and_every_column():
+    text = (RESULTS.parent / "docs" / "report_card.md").read_text(encoding="utf-8")
+    for name in (*FILES, *findings.PAIR_COLUMNS, *findings.UNIT_COLUMNS):
+        assert f"`{name}`" in text, name
+
+
+def test_cards_from_before_there_was_a_version_are_read_and_later_ones_refused(card, tmp_path):
+    stored = sorted(RESULTS.glob("*/*/report_card_*.json"))
+    for path in stored:
+        again = leakcard.read_card(path)
+        assert again.rows and again.headline and again.to_markdown()
+    content = card.to_json()
+    del content["schema_version"], content["headline"]
+    path = tmp_path / "card.json"
+    path.write_text(json.dumps(content))
+    assert leakcard.read_card(path).rows == card.rows
+    path.write_text(json.dumps(content | {"schema_version": 99}))
+    with pytest.raises(ValueError, match="schema_version of 0 or 1.*Received: 99"):
+        leakcard.read_card(path)
+
+
+def test_nothing_that_is_named_is_cut_short_but_what_people_read():
+    names = [f"image {number:03d}" for number in range(300)]
+    table = pd.DataFrame({"image_id": names, "label": "a", "split": ["train", "test"] * 150})
+    table["patient_id"] = [f"p{number // 2}" for number in range(300)]
+    card = leakcard.audit(table, num_permutations=9)
+    row = card.get_row("patient_across_splits")
+    assert row.images == tuple(names[1::2]) and row.num_images == 150
+    assert "and 140 more in the JSON file" in card.to_markdown()
+    assert len(card.to_markdown()) < 20_000
+
+
+def audit_copies(folder, **options):
+    """A card of images with copies under other patients, a draw with replacement, and a group."""
+    table = planted.make_clean(folder, 3, 48, {"covid": 12, "normal": 12, "pneumonia": 12})
+    one, two, three = (table.iloc[[number]] for number in range(3))
+    twins = [
+        one.assign(image_id="twin", split="test", patient_id="twin"),
+        two.assign(image_id="lone", split="val", patient_id="lone"),
+        two.assign(split="test"),
+        three.assign(image_id="lost", path="nowhere.png", sha256="lost"),
+    ]
+    table = pd.concat([table, *twins], ignore_index=True)
+    table["device"] = ["d1", "d1", *(f"e{number}" for number in range(len(table) - 2))]
+    pairs = planted.find_same_files(table)
+    table = table.drop(columns=["sha256", "file_format", "width_px", "height_px", "num_bytes"])
+    only = {"duplicates": leakcard.CHECKS["duplicates"]}
+    return leakcard.audit(table, pairs=pairs, checks=only, **options)
+
+
+def test_folds_of_whole_units_leave_no_pair_and_no_patient_across(tmp_path):
+    folder = audit_copies(tmp_path / "images").write(tmp_path / "card")
+    pairs, units = pd.read_csv(folder / "pairs.csv"), pd.read_csv(folder / "units.csv")
+    assert len(pairs) >= 3 and units["image"].nunique() == 39
+    assert {"twin", "lone", "lost"} < set(units["image"])
+    num_units = units["unit"].nunique()
+    # as many units as can be: the twin and the lone copy join two patients each
+    assert num_units == units["patient"].nunique()
+    for num_folds in (2, 5, num_units):
+        units["fold"] = -1
+        folder = model_selection.GroupKFold(num_folds)
+        for fold, (_, test) in enumerate(folder.split(units, groups=units["unit"])):
+            units.loc[test, "fold"] = fold
+        assert set(units["fold"]) == set(range(num_folds))
+        for name in ("image", "patient"):
+            assert units.groupby(name)["fold"].nunique().max() == 1
+        fold_of = units.drop_duplicates("image").set_index("image")["fold"]
+        assert (fold_of[pairs["image_a"]].array == fold_of[pairs["image_b"]].array).all()
+
+
+def test_the_groups_of_a_column_stay_together_too(tmp_path):
+    alone = audit_copies(tmp_path / "a").units
+    joined = audit_copies(tmp_path / "b", group="device").units
+    units = dict(zip(joined["image"], joined["unit"], strict=True))
+    first, second = joined["image"].iloc[:2]
+    assert units[first] == units[second]
+    assert joined["unit"].nunique() == alone["unit"].nunique() - 1
+
+
+def test_pairs_say_what_is_known_of_both_images_and_how_sure_it_is(tmp_path):
+    table = planted.make_clean(tmp_path, 1, 48, {"covid": 12, "normal": 12, "pneumonia": 12})
+    table["patient_id"] = table["patient_id"].where(table.index != 0, None)
+    names = table["image_id"].iloc[:2]
+    pairs = pd.DataFrame({"image_id_a": names.iloc[[1]].tolist(), "image_id_b": names.iloc[0]})
+    pairs = pairs.assign(kind="near", correlation=0.98, transform="turned by 90")
+    only = {"duplicates": leakcard.CHECKS["duplicates"]}
+    found = leakcard.audit(table, pairs=pairs, checks=only).pairs.iloc[0]
+    assert [found["image_a"], found["image_b"]] == sorted(names)
+    assert (found["kind"], found["score"], found["transform"]) == ("near", 0.98, "turned by 90")
+    assert pd.isna(found["patient_a"]) and found["patient_b"] == table["patient_id"].iloc[1]
+    told = leakcard.audit(table, pairs=pairs.drop(columns="transform"), checks=only).pairs
+    assert told["transform"].tolist() == [""]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "start"),
+    [
+        (("pass", "warn", "fail"), "Fail: 1 of 3 checks fail, 1 warn. First: Row 2: found 2. Do 2"),
+        (("pass", "warn"), "Warning: none of 2 checks fails, 1 warn. First: Row 1: found 1. Do 1"),
+        (
+            ("pass", "not testable"),
+            "No leak was found by 1 checks, 1 could not be tested. First of these: Row 1: why 1. "
+            "Do 1",
+        ),
+        (("not testable",), "Nothing could be tested. First of these: Row 0: why 0. Do 0"),
+        (("pass",), "No leak was found by 1 checks."),
+        ((), "Nothing was checked."),
+    ],
+)
+def test_the_line_on_top_says_how_bad_it_is_and_what_to_do_first(statuses, start):
+    found = [
+        leakcard.Row("L2", f"own{n}", f"Row {n}", status, f"found {n}", reason=f"why {n}.",
+                     action=f"Do {n}")
+        for n, status in enumerate(statuses)
+    ]  # fmt: skip
+    about = {"num_rows": 1, "num_images": 1, "splits": {}, "labels": [], "num_unreadable": 0,
+             "unreadable": [], "is_phantom": False}  # fmt: skip
+    card = leakcard.ReportCard(found, about)
+    assert card.headline == start and "\n" not in repr(card)
+    for text in (card.to_markdown(), card._repr_html_()):
+        assert text.index(start) < text.index(card.describe())
+
+
+def test_alarms_come_first_and_the_rest_is_folded(card, tmp_path):
+    page = (card.write(tmp_path) / "report_card.html").read_text(encoding="utf-8")
+    for text in (page, card._repr_html_(), card.to_markdown()):
+        body = text[text.index("Result:") :]
+        places = [body.index(f"{mark} {count} {status}") for mark, count, status in (
+            ("?", card.counts["not testable"], "not testable"), ("✓", card.counts["pass"], "pass")
+        )]  # fmt: skip
+        titles = {row.title: row.status for row in card.rows}
+        first = {title: body.index(title) for title in titles}
+        for title, status in titles.items():
+            assert (first[title] < min(places)) == (status in ("fail", "warn")), title
+        assert places == sorted(places) and body.count("<details") >= 2
 
 
 def test_an_unknown_row_and_a_file_that_is_no_card_are_refused(card, tmp_path):

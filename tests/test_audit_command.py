@@ -12,6 +12,7 @@ import pandas as pd
 import planted
 import pytest
 
+import leakcard
 from leakage import paths
 from leakcard import __main__ as command
 from leakcard import copies
@@ -59,7 +60,26 @@ def test_a_clean_folder_gives_exit_code_0_and_is_not_touched(tmp_path, capsys):
     rows, about = read_rows(tmp_path / "card")
     assert about["splits"] == {"test": 24, "train": 24, "val": 24}
     assert rows["patient_across_splits"]["status"] == "not testable"
-    assert "Report card:" in capsys.readouterr().out
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first.startswith("Warning: none of") and others[-1].startswith("Report card:")
+
+
+def test_the_terminal_shows_the_worst_first_and_what_passes_only_if_asked(tmp_path, capsys):
+    root = make_folder(tmp_path / "images")
+    content = (root / "train" / "cat" / "train_cat_3.png").read_bytes()
+    (root / "test" / "cat" / "again.png").write_bytes(content)
+    run(root, "--out", tmp_path / "card")
+    short = capsys.readouterr().out.splitlines()
+    run(root, "--out", tmp_path / "card", "--verbose")
+    whole = capsys.readouterr().out.splitlines()
+    rows, _ = read_rows(tmp_path / "card")
+    assert short[0] == whole[0] and short[0].startswith("Fail: 1 of")
+    told = [line.split(maxsplit=2)[2] for line in whole[1 : len(rows) + 1]]
+    statuses = [next(s for s in leakcard.STATUSES if line.startswith(s)) for line in told]
+    assert statuses == sorted(statuses, key=leakcard.STATUSES.index)
+    num_passed = statuses.count("pass")
+    assert num_passed and f"{num_passed} more pass" in "\n".join(short)
+    assert len(short) == len(whole) - num_passed + 1
 
 
 def test_a_leak_gives_exit_code_1_and_names_the_images(tmp_path):
@@ -173,8 +193,12 @@ def test_a_csv_of_50000_paths_says_that_nothing_could_be_checked(tmp_path, capsy
     assert run(path, "--out", tmp_path / "card") == 2
     assert "no image could be read" in capsys.readouterr().err
     _, about = read_rows(tmp_path / "card")
-    assert about["num_images"] == about["num_unreadable"] == 50_000
-    assert (tmp_path / "card" / "report_card.json").stat().st_size < 200_000
+    assert about["num_images"] == about["num_unreadable"] == len(about["unreadable"]) == 50_000
+    for name in ("report_card.html", "report_card.md"):
+        text = (tmp_path / "card" / name).read_text(encoding="utf-8")
+        assert "and 49990 more in the JSON file" in text and len(text) < 200_000
+    units = pd.read_csv(tmp_path / "card" / "units.csv")
+    assert len(units) == units["unit"].nunique() == 50_000
 
 
 def test_a_csv_of_50000_paths_with_labels_and_splits_is_audited_by_its_columns(tmp_path):
@@ -187,7 +211,8 @@ def test_a_csv_of_50000_paths_with_labels_and_splits_is_audited_by_its_columns(t
     arguments = [tmp_path / "list.csv", "--out", tmp_path / "card", "--pattern", r"(p\d+)_"]
     assert run(*arguments) == 1
     rows, _ = read_rows(tmp_path / "card")
-    assert rows["patient_across_splits"]["num_images"] > 10_000
+    across = rows["patient_across_splits"]
+    assert across["num_images"] == len(across["images"]) > 10_000
     assert rows["view"]["status"] == "pass" and rows["view"]["p_value"] is not None
 
 

@@ -160,9 +160,9 @@ def test_a_copied_file_in_the_test_set_is_found_with_both_names(clean, looks):
     card = run(pd.concat([clean, twin], ignore_index=True), looks, only="duplicates")
     row = card.get_row("duplicates_across_splits")
     assert row.status == "fail" and row.images == ("twin",)
-    link = card.links[card.links["split_a"] != card.links["split_b"]].iloc[0]
-    assert {link["image_id_a"], link["image_id_b"]} == {"twin", clean.loc[clean["split"] == "train",
-                                                        "image_id"].iloc[0]}  # fmt: skip
+    pair = card.pairs[card.pairs["split_a"] != card.pairs["split_b"]].iloc[0]
+    original = clean.loc[clean["split"] == "train", "image_id"].iloc[0]
+    assert {pair["image_a"], pair["image_b"]} == {"twin", original}
 
 
 def test_a_draw_with_replacement_is_found(clean, looks):

@@ -26,8 +26,8 @@ def test_the_ten_pairs_of_the_white_wolves_are_found_and_two_are_across_splits(d
     across = card.get_row("duplicates_across_splits")
     assert across.status == "fail" and across.num_images == 2
     assert {name.rsplit("/")[-1].split(".")[0] for name in across.images} == {"wolf_4", "wolf_6"}
-    same = card.links[card.links["kind"] == "file"]
-    assert len(same.drop_duplicates(["image_id_a", "image_id_b"])) == 10
+    same = card.pairs[card.pairs["kind"] == "file"]
+    assert len(same.drop_duplicates(["image_a", "image_b"])) == 10
     assert card.get_row("patient_across_splits").status == "not testable"
 
 

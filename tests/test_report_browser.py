@@ -7,6 +7,7 @@ from importlib import resources
 import pytest
 from toy_results import make_results
 
+import leakcard
 from leakage import paths, report
 
 NEEDED = "needs playwright and axe-playwright-python (requirements-dev.txt)"
@@ -90,6 +91,35 @@ def test_axe_finds_nothing(open_page, index, width, scheme):
     if width == max(WIDTHS):  # colours do not depend on the width, what axe can tell of them does
         page.add_style_tag(content=SPREAD)
         assert find_faults(page, runOnly=["color-contrast"]) == ([], [])
+
+
+@pytest.fixture(scope="module")
+def card_page(tmp_path_factory):
+    """The page of a report card with rows of every status, long names and no spaces in them."""
+    names = tuple(f"{'a_very_long_name_' * 6}{number}.png" for number in range(12))
+    checks = ["duplicates_across_splits", "patient_across_labels", "border_classifier", "test_set"]
+    codes = ("L1.4", "L3.2", "L2", "L1.1")
+    found = [
+        leakcard.Row(code, check, check, status, "a figure", images=names, num_images=12,
+                     reason="Why.", action="Do this.", question="And this?")
+        for code, check, status in zip(codes, checks, leakcard.STATUSES, strict=True)
+    ]  # fmt: skip
+    about = {"num_rows": 12, "num_images": 12, "splits": {"train": 12}, "labels": ["a"],
+             "num_unreadable": 1, "unreadable": [{"image_id": names[0], "reason": "half a file"}],
+             "is_phantom": False, "notes": ["A guess."]}  # fmt: skip
+    folder = tmp_path_factory.mktemp("card")
+    return leakcard.ReportCard(found, about).write(folder) / "report_card.html"
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_page_of_a_card_is_accessible_and_fits_a_phone(open_page, card_page, width):
+    page = open_page(card_page, width)
+    assert find_faults(page) == ([], []) and measure_overflow(page) == [0, []]
+    assert page.locator("article:visible").count() == 2  # what is no alarm is folded
+    page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
+    assert page.locator("article:visible").count() == 4
+    assert find_faults(page) == ([], []) and measure_overflow(page) == [0, []]
+    assert all(url.startswith(("file:", "data:")) for url in page.requests)
 
 
 def test_faults_that_were_planted_would_be_found(open_page, index):

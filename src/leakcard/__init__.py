@@ -10,7 +10,7 @@ import inspect
 import numpy as np
 import threadpoolctl
 
-from leakcard import facts, rows, training_record
+from leakcard import facts, findings, rows, training_record
 from leakcard import table as image_table
 from leakcard.card import (
     ReportCard,
@@ -185,8 +185,15 @@ def audit(
         found = [row for check in checks.values() for row in call(check, measured)]
     order = list(CODES)
     found = sorted(rows.settle_rows(found), key=lambda row: order.index(row.code))
-    about = describe_table(table, unreadable) | {"notes": notes, "num_read": _count_read(table)}
-    return ReportCard(found, about, table, measured["links"])
+    found_pairs = findings.list_pairs(measured["links"], pairs, table)
+    found_units = findings.list_units(listed, found_pairs, group)
+    about = describe_table(table, unreadable) | {
+        "notes": notes,
+        "num_read": _count_read(table),
+        "num_pairs": len(found_pairs),
+        "num_units": int(found_units["unit"].nunique()),
+    }
+    return ReportCard(found, about, table, found_pairs, found_units)
 
 
 def _count_read(table):

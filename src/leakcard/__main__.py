@@ -1,7 +1,8 @@
 """Audit a split: `leakcard audit DIR_OR_CSV [--out DIR]` (or `python -m leakcard audit ...`).
 
-Writes report_card.{json,md,html} and model_info.md. Exit code 0: pass or warnings; 1: a leak was
-found; 2: wrong usage, or nothing could be checked. Nothing is written into the audited images.
+Writes report_card.{json,md,html}, pairs.csv, units.csv and model_info.md. Exit code 0: pass or
+warnings; 1: a leak was found; 2: wrong usage, or nothing could be checked. Nothing is written into
+the audited images.
 """
 
 import argparse
@@ -9,9 +10,8 @@ import sys
 from pathlib import Path
 
 import leakcard
-from leakcard import reading, rows
+from leakcard import reading, rows, rules
 
-NUM_SHOWN = 10
 PLAIN_MARKS = {"fail": "x", "warn": "!", "not testable": "?", "pass": "ok"}
 
 
@@ -38,6 +38,13 @@ def make_parser():
     add("--permutations", type=int, default=999, help="for each p-value (999)")
     add("--seed", type=int, default=0, help="of permutations and folds (0)")
     add("--no-pictures", action="store_true", help="HTML without thumbnails")
+    add("--verbose", action="store_true", help="show the rows that pass, too")
+    explain = commands.add_parser(
+        "rules", help="what a row looks at, what it cannot see, when it is wrong, what to do"
+    )
+    explain.add_argument("rule", nargs="?", help="a code or a row, such as L1.4; all if left out")
+    explain.add_argument("--rates", default=rules.RATES_PATH, help="CSV of measured rates")
+    explain.add_argument("--out", help="write a page a code into this folder")
     return parser
 
 
@@ -61,26 +68,14 @@ def check_output(out, audited):
 def main(arguments=None):
     options = make_parser().parse_args(arguments)
     try:
-        if options.permutations < 1:
-            raise ValueError(f"--permutations must be 1 or more. Received: {options.permutations}")
-        target = Path(options.images)
-        table = reading.read_images(target)
-        audited = {target.resolve()} if target.is_dir() else reading.find_image_folders(table)
-        check_output(options.out, audited)
-        record = leakcard.read_record(options.record) if options.record else None
-        card = leakcard.audit(
-            table,
-            record=record,
-            group=options.group,
-            pattern=options.pattern,
-            num_permutations=options.permutations,
-            seed=options.seed,
-        )
+        if options.command == "rules":
+            return explain_rules(options)
+        card = audit_images(options)
         out = card.write(options.out, with_pictures=not options.no_pictures)
     except (ValueError, OSError) as error:
         sys.stderr.write(f"leakcard: {error}\n")
         return 2
-    write_report(card, out)
+    write_report(card, out, options.verbose)
     if card.has_leak:
         return 1
     if card.about["num_read"] == 0 and card.about["num_unreadable"]:
@@ -92,6 +87,37 @@ def main(arguments=None):
             "split.\n"
         )
         return 2
+    return 0
+
+
+def audit_images(options):
+    """Return the card of what the command line names."""
+    if options.permutations < 1:
+        raise ValueError(f"--permutations must be 1 or more. Received: {options.permutations}")
+    target = Path(options.images)
+    table = reading.read_images(target)
+    audited = {target.resolve()} if target.is_dir() else reading.find_image_folders(table)
+    check_output(options.out, audited)
+    record = leakcard.read_record(options.record) if options.record else None
+    return leakcard.audit(
+        table,
+        record=record,
+        group=options.group,
+        pattern=options.pattern,
+        num_permutations=options.permutations,
+        seed=options.seed,
+    )
+
+
+def explain_rules(options):
+    """Write the list of rules, or the page of one, to standard output; or all pages to files."""
+    rates = rules.read_rates(options.rates)
+    if options.out:
+        rules.write_pages(options.out, rates)
+    elif options.rule:
+        _say(rules.format_page(options.rule, rates).rstrip())
+    else:
+        _say(rules.list_rules())
     return 0
 
 
@@ -110,20 +136,23 @@ def _choose_marks():
     return rows.MARKS
 
 
-def write_report(card, out):
-    """Write the card to standard output, a line a row, and all that was not used."""
+def write_report(card, out, verbose=False):
+    """Write the card to standard output, the worst first, and all that was not used."""
     marks = _choose_marks()
-    for row in card.rows:
-        told = row.figure if row.status != "not testable" else row.reason
-        _say(f"{marks[row.status]} {row.code:<5}{row.status:<13}{row.title}: {told}")
+    _say(card.headline)
+    for status, some in rows.group_rows(card.rows):
+        if status == "pass" and not verbose:
+            _say(f"{marks[status]} {len(some)} more pass (--verbose shows them)")
+            continue
+        for row in some:
+            told = row.figure if status != "not testable" else row.reason
+            _say(f"{marks[status]} {row.code:<5}{status:<13}{row.title}: {told}")
     for note in card.about["notes"]:
         _say(f"note: {note}")
-    unreadable = card.about["unreadable"]
-    for one in unreadable[:NUM_SHOWN]:
-        _say(f"left out, cannot be read: {one['image_id']}: {one['reason']}")
-    if card.about["num_unreadable"] > NUM_SHOWN:
-        more = card.about["num_unreadable"] - NUM_SHOWN
-        _say(f"left out, cannot be read: {more} more, see report_card.json")
+    unreadable = [f"{one['image_id']}: {one['reason']}" for one in card.about["unreadable"]]
+    names, more = rows.show_first(unreadable, card.about["num_unreadable"])
+    for text in [*names, *filter(None, [more])]:
+        _say(f"left out, cannot be read: {text}")
     _say(f"{card.describe()}\nReport card: {out / 'report_card.html'}")
 
 

@@ -9,13 +9,26 @@ from pathlib import Path
 
 import pandas as pd
 
-from leakcard import files, page
+from leakcard import files, page, rules
 from leakcard.model_info import format_model_info
-from leakcard.rows import CODES, MARKS, STATUSES, Row, describe_row
+from leakcard.rows import (
+    CODES,
+    FOLDED,
+    MARKS,
+    STATUSES,
+    Row,
+    describe_row,
+    group_rows,
+    show_first,
+    sort_rows,
+)
 
 # Of the cards of a study, which lie beside each other.
 PREFIX = "report_card"
-MAX_UNREADABLE = 200
+# Of report_card.json (see docs/report_card.md): another one for every release that changes its keys
+# or what they mean. 0 are the cards from before it was written into them.
+SCHEMA_VERSION = 1
+READABLE_VERSIONS = (0, SCHEMA_VERSION)
 
 
 @dataclass(repr=False)
@@ -30,14 +43,15 @@ class ReportCard:
         From `describe_table`: numbers of images, splits, classes, and what could not be read.
     table : DataFrame or None
         The images that were audited; None for a card read from a file.
-    links : DataFrame or None
-        Which images are the same picture; None for a card read from a file.
+    pairs, units : DataFrame or None
+        What `pairs.csv` and `units.csv` hold, see `findings`; None for a card read from a file.
     """
 
     rows: list[Row]
     about: dict
     table: pd.DataFrame | None = None
-    links: pd.DataFrame | None = None
+    pairs: pd.DataFrame | None = None
+    units: pd.DataFrame | None = None
 
     @property
     def counts(self):
@@ -49,6 +63,31 @@ class ReportCard:
     def has_leak(self):
         """Whether any row fails."""
         return any(row.status == "fail" for row in self.rows)
+
+    @property
+    def headline(self):
+        """One line that a person can act on: how bad it is, and what to do first."""
+        if not self.rows:
+            return "Nothing was checked."
+        counts, num_rows = self.counts, len(self.rows)
+        num_tested = num_rows - counts["not testable"]
+        if counts["fail"]:
+            text = (
+                f"Fail: {counts['fail']} of {num_rows} checks fail, {counts['warn']} warn. First: "
+            )
+        elif counts["warn"]:
+            text = f"Warning: none of {num_rows} checks fails, {counts['warn']} warn. First: "
+        elif num_tested == num_rows:
+            return f"No leak was found by {num_rows} checks."
+        else:
+            text = f"No leak was found by {num_tested} checks, {counts['not testable']} could not "
+            text = (text if num_tested else "Nothing could ") + "be tested. First of these: "
+        first = sort_rows(self.rows)[0]
+        found = first.reason if first.status == "not testable" else first.figure or first.reason
+        told = f"{first.title}: {found.rstrip('.')}. {first.action or first.question}".strip()
+        rule = rules.find_rule(first)
+        where = rule.files if rule and self.units is not None else ()
+        return text + told + (f" See {' and '.join(where)}." if where else "")
 
     @property
     def questions(self):
@@ -72,36 +111,43 @@ class ReportCard:
 
     def to_json(self):
         """Return the content of `report_card.json`; it has no path of this machine."""
-        content = {"about": self.about, "rows": [describe_row(row) for row in self.rows]}
-        return content | {"counts": self.counts}
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "headline": self.headline,
+            "counts": self.counts,
+            "about": self.about,
+            "rows": [describe_row(row) for row in self.rows],
+        }
 
     def to_markdown(self):
         """Return the card as Markdown."""
-        lines = ["# Leakage report card", "", self.describe(), ""]
-        lines += [
-            "| leak | checked | status | found | why | what to do |",
-            "|---|---|---|---|---|---|",
-        ]
-        for row in self.rows:
-            status = f"{MARKS[row.status]} {row.status}"
-            cells = [row.code, row.title, status, row.figure, row.reason]
-            cells.append(row.action or row.question)
-            lines.append("| " + " | ".join(_escape_cell(cell) for cell in cells) + " |")
-        for row in self.rows:
+        lines = ["# Leakage report card", "", f"**{_escape_cell(self.headline)}**", ""]
+        lines += [self.describe(), ""]
+        for status, some in group_rows(self.rows):
+            table = _format_table(some)
+            if status in FOLDED:
+                folded = f"<details><summary>{MARKS[status]} {len(some)} {status}</summary>"
+                table = [folded, "", *table, "", "</details>"]
+            lines += [*table, ""]
+        for row in sort_rows(self.rows):
             if row.images:
-                shown = ", ".join(f"`{name}`" for name in row.images)
-                more = row.num_images - len(row.images)
-                lines += ["", f"**{row.code} {row.title}**: {row.num_images} images. {shown}"]
-                lines[-1] += f" and {more} more" if more else ""
+                names, more = show_first(row.images, row.num_images)
+                shown = ", ".join(f"`{name}`" for name in names)
+                lines += [
+                    f"**{row.code} {row.title}**: {row.num_images} images. {shown} {more}",
+                    "",
+                ]
         if self.questions:
-            lines += ["", "## Questions to the author", ""]
+            lines += ["## Questions to the author", ""]
             lines += [f"- {code} ({CODES[code]}): {text}" for code, text in self.questions]
         if self.about.get("notes"):
             lines += ["", "## What was guessed, joined or not used", ""]
             lines += [f"- {note}" for note in self.about["notes"]]
         if self.about["unreadable"]:
             lines += ["", "## Left out: could not be read", ""]
-            lines += [f"- `{one['image_id']}`" for one in self.about["unreadable"]]
+            names = [one["image_id"] for one in self.about["unreadable"]]
+            names, more = show_first(names, self.about["num_unreadable"])
+            lines += [*(f"- `{name}`" for name in names), *([f"- {more}"] if more else [])]
         return "\n".join(lines) + "\n"
 
     def describe(self):
@@ -121,7 +167,9 @@ class ReportCard:
         return text
 
     def write(self, folder, with_pictures=True):
-        """Write `report_card.{json,md,html}` and `model_info.md`, each atomically.
+        """Write `report_card.{json,md,html}`, `model_info.md`, `pairs.csv` and `units.csv`.
+
+        Each is written atomically; a card read from a file has no pairs and units to write.
 
         Parameters
         ----------
@@ -141,6 +189,9 @@ class ReportCard:
         files.write_text(folder / "report_card.md", self.to_markdown())
         files.write_text(folder / "report_card.html", page.format_page(self, with_pictures))
         files.write_text(folder / "model_info.md", format_model_info(self))
+        for name, table in (("pairs.csv", self.pairs), ("units.csv", self.units)):
+            if table is not None:
+                files.write_csv(folder / name, table)
         return folder
 
     def __repr__(self):
@@ -148,7 +199,19 @@ class ReportCard:
 
     def _repr_html_(self):
         """Show the table in a notebook, without any picture."""
-        return f"<p>{html.escape(self.describe())}</p>{page.format_table(self.rows)}"
+        parts = [f"<p><strong>{html.escape(self.headline)}</strong></p>"]
+        parts.append(f"<p>{html.escape(self.describe())}</p>")
+        return "".join(parts) + page.format_tables(self.rows)
+
+
+def _format_table(rows):
+    heads = ("leak", "checked", "status", "found", "why", "what to do")
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for row in rows:
+        status = f"{MARKS[row.status]} {row.status}"
+        cells = [row.code, row.title, status, row.figure, row.reason, row.action or row.question]
+        lines.append("| " + " | ".join(_escape_cell(cell) for cell in cells) + " |")
+    return lines
 
 
 def _escape_cell(text):
@@ -165,8 +228,7 @@ def describe_table(table, unreadable):
         "labels": sorted(set(table["label"].dropna().astype(str))),
         "num_unreadable": len(unreadable),
         "unreadable": [
-            {"image_id": str(one["image_id"]), "reason": hide_path(one)}
-            for one in unreadable[:MAX_UNREADABLE]
+            {"image_id": str(one["image_id"]), "reason": hide_path(one)} for one in unreadable
         ],
         "is_phantom": bool(len(sources)) and bool(sources.str.startswith("phantom").all()),
     }
@@ -183,13 +245,20 @@ def read_card(path):
     Raises
     ------
     ValueError
-        If the file is no report card.
+        If the file is no report card, or of a version that is not known.
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
+        version = content.get("schema_version", 0)
+        if version not in READABLE_VERSIONS:
+            raise ValueError(
+                f"The report card has another form than this leakcard knows. Expected a "
+                f"schema_version of {' or '.join(map(str, READABLE_VERSIONS))}: read it with the "
+                f"leakcard that wrote it, or audit again. Received: {version!r} in {path}"
+            )
         rows = [Row(**{**one, "images": tuple(one["images"])}) for one in content["rows"]]
         return ReportCard(rows, content["about"])
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (json.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
         raise ValueError(
             f"The file is no report card. Expected a report_card.json. Received: {path} ({error!r})"
         ) from error

@@ -6,31 +6,44 @@ import html
 import cv2
 import numpy as np
 
-from leakcard import images
-from leakcard.rows import CODES, MARKS
+from leakcard import images, rules
+from leakcard.rows import CODES, FOLDED, MARKS, group_rows, show_first
 
 THUMBNAIL_PX = 128
 MAX_PAIRS = 24
 STYLE = """
-body{font:16px/1.5 system-ui,sans-serif;max-width:75rem;margin:0 auto;padding:1rem;color:#222}
-.wide{overflow-x:auto}table.card{border-collapse:collapse;font-size:.85rem}
-.card th,.card td{border-bottom:1px solid #ccc;padding:.35rem .6rem;text-align:left;
-vertical-align:top}.card .status{white-space:nowrap;font-weight:600}
+body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1rem;color:#222;
+background:#fff;overflow-wrap:anywhere}
+h2{font-size:1.25rem;margin:1.5rem 0 .5rem}h3{font-size:1rem;margin:0}p{margin:.3rem 0}
+.headline{font-size:1.1rem;font-weight:600;padding:.6rem .8rem;border-radius:.3rem}
+.finding{border-left:.4rem solid;padding:.4rem .8rem;margin:.8rem 0}
+summary{cursor:pointer}summary h2{display:inline}.finding details{font-size:.9rem}
 .pairs{display:flex;flex-wrap:wrap;gap:1rem}.pairs figure{margin:0;width:270px}
 .pairs img{width:128px;height:128px;border:1px solid #ddd}
-figcaption{font-size:.75rem;color:#555;overflow-wrap:anywhere}
-code{overflow-wrap:anywhere;font-size:.8rem}
+figcaption{font-size:.75rem;color:#555}code{font-size:.85rem}
 """
 # Dark text on light ground, told apart by sign and word as well as by colour.
 COLOURS = {"fail": "#fbdcd9", "warn": "#fdf0c8", "not testable": "#e6e6ee", "pass": "#dff2e1"}
+EDGES = {"fail": "#b3261e", "warn": "#8a6100", "not testable": "#5b5b6b", "pass": "#2e6b34"}
 # Jupyter sets every cell of a table flush right.
 LEFT = ' style="text-align:left"'
 
 
-def format_table(rows):
-    """Return the rows as one HTML table, without pictures."""
+def format_tables(rows):
+    """Return the rows as HTML tables, worst first, what is no alarm folded; without pictures."""
+    parts = []
+    for status, some in group_rows(rows):
+        table = _format_table(some)
+        if status in FOLDED:
+            summary = f"<summary>{MARKS[status]} {len(some)} {status}</summary>"
+            table = f"<details>{summary}{table}</details>"
+        parts.append(table)
+    return "".join(parts)
+
+
+def _format_table(rows):
     heads = ("leak", "checked", "status", "found", "why", "what to do")
-    lines = ['<div class="wide"><table class="card"><thead><tr>']
+    lines = ['<div style="overflow-x:auto"><table><thead><tr>']
     lines += [f'<th scope="col"{LEFT}>{head}</th>' for head in heads]
     lines.append("</tr></thead><tbody>")
     for row in rows:
@@ -39,7 +52,7 @@ def format_table(rows):
         status = f"{MARKS[row.status]} {row.status}"
         code = f'<td{LEFT} title="{html.escape(CODES[row.code], quote=True)}">{row.code}</td>'
         parts = [
-            f'<td class="status" style="{style}">{status}</td>'
+            f'<td style="{style}">{status}</td>'
             if cell is None
             else f"<td{LEFT}>{html.escape(cell)}</td>"
             for cell in cells
@@ -54,7 +67,7 @@ def format_page(card, with_pictures=True):
     Parameters
     ----------
     card : ReportCard
-        With its table and links, or read from a file (then without pictures).
+        With its table and pairs, or read from a file (then without pictures).
     with_pictures : bool
         Whether to show the pairs of images concerned.
 
@@ -63,90 +76,99 @@ def format_page(card, with_pictures=True):
     str
         HTML that refers to no other file.
     """
+    groups = group_rows(card.rows)
+    worst = groups[0][0] if groups else "not testable"
     parts = [
         '<!doctype html><html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>Leakage report card</title><style>{STYLE}</style></head><body>",
-        f"<h1>Leakage report card</h1><p>{html.escape(card.describe())}</p>",
-        format_table(card.rows),
+        f"<title>Leakage report card</title><style>{STYLE}</style></head><body><main>",
+        "<h1>Leakage report card</h1>",
+        f'<p class="headline" style="background:{COLOURS[worst]}">{MARKS[worst]} '
+        f"{html.escape(card.headline)}</p><p>{html.escape(card.describe())}</p>",
     ]
+    for status, rows in groups:
+        heading = f"<h2>{MARKS[status]} {len(rows)} {status}</h2>"
+        findings = "\n".join(_format_finding(row, card.units is not None) for row in rows)
+        if status in FOLDED:
+            findings = f"<details><summary>{heading}</summary>{findings}</details>"
+            heading = ""
+        parts += [heading, findings]
     if with_pictures and card.table is not None:
         parts += _format_pairs("The same picture", _list_duplicates(card), card)
         parts += _format_pairs("The same patient", _list_shared_patients(card), card)
     if card.questions:
-        parts.append("<h2>Questions to the author</h2><ul>")
-        parts += [f"<li>{code}: {html.escape(text)}</li>" for code, text in card.questions]
-        parts.append("</ul>")
-    parts += _format_images(card)
-    return "\n".join([*parts, "</body></html>"]) + "\n"
+        asked = [f"{code} ({CODES[code]}): {text}" for code, text in card.questions]
+        parts += _format_list("Questions to the author", asked)
+    parts += _format_list("What was guessed, joined or not used", card.about.get("notes", ()))
+    unreadable = [f"{one['image_id']}: {one['reason']}" for one in card.about["unreadable"]]
+    names, more = show_first(unreadable, card.about["num_unreadable"])
+    parts += _format_list("Left out: could not be read", [*names, *filter(None, [more])])
+    return "\n".join([*parts, "</main></body></html>"]) + "\n"
 
 
-def _format_images(card):
-    concerned = [row for row in card.rows if row.images]
-    parts = ["<h2>Images concerned</h2>"] if concerned else []
-    for row in concerned:
-        names = ", ".join(html.escape(name) for name in row.images)
-        more = row.num_images - len(row.images)
-        names += f" and {more} more" if more else ""
+def _format_finding(row, has_files):
+    """One row with what it means: readable at any width, and without another page."""
+    title = f"{MARKS[row.status]} {row.code} {row.title}"
+    texts = (("", row.figure), ("Why: ", row.reason), ("What to do: ", row.action))
+    texts += (("To be answered by you: ", row.question),)
+    parts = [f"<h3>{html.escape(title)}</h3>"]
+    parts += [f"<p>{name}{html.escape(text)}</p>" for name, text in texts if text]
+    if row.images:
+        names, more = show_first(row.images, row.num_images)
+        listed = ", ".join(f"<code>{html.escape(name)}</code>" for name in names)
         parts.append(
-            f"<details><summary>{row.code} {html.escape(row.title)}: {row.num_images} images"
-            f"</summary><code>{names}</code></details>"
+            f"<details><summary>{row.num_images} images</summary>{listed} {more}</details>"
         )
-    if card.about.get("notes"):
-        parts.append("<h2>What was guessed, joined or not used</h2><ul>")
-        parts += [f"<li>{html.escape(note)}</li>" for note in card.about["notes"]]
-        parts.append("</ul>")
-    if card.about["unreadable"]:
-        parts.append("<h2>Left out: could not be read</h2><ul>")
-        parts += [
-            f"<li><code>{html.escape(one['image_id'])}</code> {html.escape(one['reason'])}</li>"
-            for one in card.about["unreadable"]
-        ]
-        parts.append("</ul>")
-    return parts
+    rule = rules.find_rule(row)
+    if rule:
+        if rule.files and has_files and row.status not in FOLDED:
+            parts.append(f"<p>See {' and '.join(rule.files)} beside this page.</p>")
+        told = "".join(
+            f"<p><strong>{name}.</strong> {html.escape(getattr(rule, part).replace('`', ''))}</p>"
+            for part, name in rules.PARTS
+        )
+        parts.append(f"<details><summary>About {row.code}: {rule.title}</summary>{told}</details>")
+    style = f"background:{COLOURS[row.status]};border-color:{EDGES[row.status]}"
+    return f'<article class="finding" style="{style}">{"".join(parts)}</article>'
+
+
+def _format_list(title, items):
+    listed = "".join(f"<li>{html.escape(item)}</li>" for item in items)
+    return [f"<h2>{title}</h2><ul>{listed}</ul>"] if listed else []
 
 
 def _list_duplicates(card):
     """Pairs of images that are the same picture, those across splits first."""
-    links = card.links
-    if links is None or links.empty:
-        return []
-    links = links[links["image_id_a"] != links["image_id_b"]]
-    across = (links["split_a"] != links["split_b"]).astype(int)
-    links = links.loc[across.sort_values(ascending=False, kind="stable").index]
-    columns = ["image_id_a", "split_a", "image_id_b", "split_b", "kind"]
-    return links[columns].head(MAX_PAIRS).to_numpy().tolist()
+    pairs = card.pairs[card.pairs["image_a"] != card.pairs["image_b"]]
+    return pairs[["image_a", "split_a", "image_b", "split_b", "kind"]].to_numpy().tolist()
 
 
 def _list_shared_patients(card):
     """One pair of a training and a test image for each patient who has both."""
-    table, found = card.table, []
-    table = table[table["patient_id"] != table["image_id"]]
-    first = {
-        name: table[table["split"] == name].drop_duplicates("patient_id").set_index("patient_id")
-        for name in ("train", "test")
-    }
-    both = first["test"].index.intersection(first["train"].index)
-    for patient in both[:MAX_PAIRS]:
-        pair = [first[name].loc[patient, "image_id"] for name in ("train", "test")]
-        if pair[0] != pair[1]:
-            found.append([pair[0], "train", pair[1], "test", str(patient)])
-    return found
+    known = card.table[card.table["patient_id"] != card.table["image_id"]]
+    first = known.drop_duplicates(["split", "patient_id"])
+    train, test = (first[first["split"] == name] for name in ("train", "test"))
+    both = test.merge(train, on="patient_id", suffixes=("_test", "_train"))
+    both = both[both["image_id_train"] != both["image_id_test"]]
+    columns = ["image_id_train", "split_train", "image_id_test", "split_test", "patient_id"]
+    return both[columns].to_numpy().tolist()
 
 
 def _format_pairs(title, pairs, card):
     if not pairs:
         return []
     paths = card.table.drop_duplicates("image_id").set_index("image_id")["path"]
-    parts = [f'<h2>{title}</h2><div class="pairs">']
-    for name_a, split_a, name_b, split_b, kind in pairs:
-        shown = [_embed_picture(paths.get(name), name) for name in (name_a, name_b)]
+    shown = pairs[:MAX_PAIRS]
+    more = f": {len(shown)} of {len(pairs)} pairs" if len(pairs) > len(shown) else ""
+    parts = [f'<h2>{title}{more}</h2><div class="pairs">']
+    for name_a, split_a, name_b, split_b, kind in shown:
+        pictures = [_embed_picture(paths.get(name), name) for name in (name_a, name_b)]
         texts = [
             f"{name} ({split})" if split else name
             for name, split in ((name_a, split_a), (name_b, split_b))
         ]
         caption = html.escape(f"{kind}: {' and '.join(texts)}")
-        parts.append(f"<figure>{''.join(shown)}<figcaption>{caption}</figcaption></figure>")
+        parts.append(f"<figure>{''.join(pictures)}<figcaption>{caption}</figcaption></figure>")
     return [*parts, "</div>"]
 
 

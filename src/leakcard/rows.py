@@ -6,6 +6,8 @@ import numpy as np
 
 # Worst first: the order in which a reader wants them.
 STATUSES = ("fail", "warn", "not testable", "pass")
+# What a reader opens only if he wants to.
+FOLDED = ("not testable", "pass")
 MARKS = {"fail": "✗", "warn": "!", "not testable": "?", "pass": "✓"}
 # Kapoor & Narayanan 2023, doi 10.1016/j.patter.2023.100804.
 CODES = {
@@ -23,7 +25,8 @@ ALPHA = 0.05
 # effect under 0.1 is of no use to a classifier, one of 0.3 and more is worth many points.
 WARN_EFFECT = 0.1
 FAIL_EFFECT = 0.3
-MAX_IMAGES_NAMED = 50
+# Of a long list, what a page or a terminal shows; the files have all of it.
+NUM_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,8 @@ class Row:
     smallest_p : float, optional
         What the test could reach at best.
     images : tuple of str
-        The first `MAX_IMAGES_NAMED` images concerned; `num_images` counts them all.
+        All images concerned, sorted (a card without `schema_version` holds the first 50);
+        `num_images` counts them.
     reason : str
         Why this status.
     action : str
@@ -92,6 +96,34 @@ class Row:
             )
 
 
+@dataclass(frozen=True)
+class Rule:
+    """What stands behind rows of a card, for readers; it stands beside the check that it tells of.
+
+    Attributes
+    ----------
+    code : str
+        One of `CODES`.
+    checks : tuple of str
+        Names of the rows that it is about (`Row.check`).
+    title : str
+        What they are called together.
+    looks_at, cannot_see, wrong_when, what_to_do : str
+        Sentences, in Markdown.
+    files : tuple of str
+        Which files of the card name what was found.
+    """
+
+    code: str
+    checks: tuple[str, ...]
+    title: str
+    looks_at: str
+    cannot_see: str
+    wrong_when: str
+    what_to_do: str
+    files: tuple[str, ...] = ()
+
+
 def choose_worst(turns):
     """Return the worst of the rows of one check, and say of which fold it is.
 
@@ -111,9 +143,26 @@ def choose_worst(turns):
 
 
 def name_images(image_ids):
-    """Return what a row says of the images concerned: `images` (sorted, capped), `num_images`."""
+    """Return what a row says of the images concerned: `images` (sorted) and `num_images`."""
     unique = sorted({str(name) for name in image_ids})
-    return {"images": tuple(unique[:MAX_IMAGES_NAMED]), "num_images": len(unique)}
+    return {"images": tuple(unique), "num_images": len(unique)}
+
+
+def show_first(names, num_names=None):
+    """Return the first `NUM_SHOWN` of some names, and in words how many more there are."""
+    more = (len(names) if num_names is None else num_names) - len(names[:NUM_SHOWN])
+    return list(names[:NUM_SHOWN]), f"and {more} more in the JSON file" if more else ""
+
+
+def group_rows(rows):
+    """Return the rows of each status that there is, worst first, as (status, list of Row)."""
+    groups = [(status, [row for row in rows if row.status == status]) for status in STATUSES]
+    return [(status, some) for status, some in groups if some]
+
+
+def sort_rows(rows):
+    """Return rows worst first, those of a status in their order."""
+    return [row for _, some in group_rows(rows) for row in some]
 
 
 def judge_effect(effect, warn=WARN_EFFECT, fail=FAIL_EFFECT):

@@ -278,32 +278,39 @@ def _bad_pattern(pattern, problem, names):
     )
 
 
-def join_units(images, pairs):
+def join_units(images, pairs, columns=("patient_id", "sha256")):
     """Number the independent units of images: patients, joined where they share duplicates.
 
     Parameters
     ----------
     images : DataFrame
-        One row an image, with `image_id`, `patient_id` and `sha256`.
+        One row an image or more, with `image_id` and `columns`.
     pairs : DataFrame or None
         With `image_id_a` and `image_id_b`.
+    columns : sequence of str
+        Rows with the same value in one of them belong together; missing values say nothing.
 
     Returns
     -------
-    ndarray of shape (n_images,), dtype=int
+    ndarray of shape (n_rows,), dtype=int
+        The same number for all rows that belong together, from 0 in the order of the rows.
     """
-    units = pd.factorize(images["patient_id"])[0]
-    contents = pd.factorize(images["sha256"].astype(object).fillna(images["image_id"]))[0]
-    edges = [(units, contents + len(images))]
+    num_rows, edges = len(images), []
+    # Nodes of a graph are the rows, then the values of each column.
+    for number, column in enumerate(("image_id", *columns), start=1):
+        codes, names = pd.factorize(images[column])
+        if column == "image_id":
+            image_names = pd.Index(names)
+        known = np.flatnonzero(codes >= 0)
+        edges.append((known, codes[known] + number * num_rows))
     if pairs is not None and len(pairs):
-        places = pd.Index(images["image_id"])
-        a, b = (places.get_indexer(pairs[f"image_id_{side}"]) for side in "ab")
-        good = (a >= 0) & (b >= 0)
-        edges.append((units[a[good]], units[b[good]]))
-    rows, columns = (np.concatenate(side) for side in zip(*edges, strict=True))
-    size = 2 * len(images)
-    graph = scipy.sparse.coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(size, size))
-    return scipy.sparse.csgraph.connected_components(graph, directed=False)[1][units]
+        a, b = (image_names.get_indexer(pairs[f"image_id_{side}"]) for side in "ab")
+        both = (a >= 0) & (b >= 0)
+        edges.append((a[both] + num_rows, b[both] + num_rows))
+    starts, ends = (np.concatenate(side) for side in zip(*edges, strict=True))
+    size = (2 + len(columns)) * num_rows
+    graph = scipy.sparse.coo_matrix((np.ones(len(starts)), (starts, ends)), shape=(size, size))
+    return scipy.sparse.csgraph.connected_components(graph, directed=False)[1][:num_rows]
 
 
 def add_properties(images):

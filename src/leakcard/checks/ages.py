@@ -2,10 +2,34 @@
 
 from leakcard import association
 from leakcard import rows as card_rows
-from leakcard.rows import Row
+from leakcard.rows import Row, Rule
 
 # A minority this small can be neither learned nor measured: it is an oversight, not a mixture.
 STRAY_SHARE = 0.15
+
+
+RULES = (
+    Rule(
+        code="L3.3",
+        checks=("age_gap",),
+        title="Label and age",
+        looks_at="Whether age in years follows the label, by its ranks, against labels dealt out "
+        "anew among patients.",
+        cannot_see="Anything without ages in two classes.",
+        wrong_when="The disease is one of an age: the card cannot tell that from a set of "
+        "controls of another age.",
+        what_to_do=association.ACTIONS["L3.3"],
+    ),
+    Rule(
+        code="L3.3",
+        checks=("under_18",),
+        title="A small minority of children or adults",
+        looks_at=f"Whether under {STRAY_SHARE:.0%} of a class are children, or adults.",
+        cannot_see="Anything without ages; minorities of another kind.",
+        wrong_when="The minority is meant to be there and is reported apart.",
+        what_to_do="Leave them out, or report them apart.",
+    ),
+)
 
 
 def check_ages(images, units, num_permutations, seed):

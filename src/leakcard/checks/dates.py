@@ -4,7 +4,32 @@ import numpy as np
 import pandas as pd
 
 from leakcard import association
-from leakcard.rows import Row
+from leakcard.rows import Row, Rule
+
+RULES = (
+    Rule(
+        code="L3.1",
+        checks=("temporal_order",),
+        title="Test and training set in time",
+        looks_at="The column of dates: are more than nine tenths of the dated test images from "
+        "before the median training image?",
+        cannot_see="Anything without dates; whether the claim is about the future at all.",
+        wrong_when="Dates are of a file or an upload instead of the examination, or were shifted "
+        "for anonymity, patient by patient.",
+        what_to_do="For a claim about patients to come, test on images from after training.",
+    ),
+    Rule(
+        code="L3.1",
+        checks=("date_gap",),
+        title="Label and date",
+        looks_at="Whether dates follow the label, by their ranks, against labels dealt out anew "
+        "among patients.",
+        cannot_see="Anything without dates in two classes; a change of device within a class.",
+        wrong_when="Dates are known for other images than those that matter, or were shifted for "
+        "anonymity.",
+        what_to_do="Take all classes from the same years, or report within years.",
+    ),
+)
 
 
 def check_dates(table, images, units, num_permutations, seed):

@@ -2,7 +2,7 @@
 
 from leakcard import intervals
 from leakcard import rows as card_rows
-from leakcard.rows import Row
+from leakcard.rows import Row, Rule
 
 # What the search finds, and what it was not made for: a pass is no more than this.
 SEARCHED = (
@@ -10,6 +10,29 @@ SEARCHED = (
     "up to 5 % a side, mirrored, or of other brightness. Not looked for: turned, negative, or cut "
     "further."
 )
+RULES = (
+    Rule(
+        code="L1.4",
+        checks=("duplicates_across_splits", "duplicates_within_split", "duplicates_across_labels"),
+        title="Duplicates across splits, within a split, under two labels",
+        looks_at="Rows that are repeated, files with the same bytes, files with the same pixels, "
+        "and pictures that are alike once one is laid over the other. "
+        + SEARCHED.removeprefix("None was found. "),
+        cannot_see="Copies changed beyond what is looked for, and other images of the same "
+        "patient, the same examination or the same moment of a film: those are L3.2. Images of "
+        "one colour are nobody's copies.",
+        wrong_when="Two exposures of one subject in one pose are nearly the same picture: look at "
+        "the pairs on the page before you remove any. Images that share a large overlay or "
+        "background may be taken for copies.",
+        what_to_do="Keep each unit of `units.csv` in one split (`GroupKFold` or "
+        "`StratifiedGroupKFold` of scikit-learn take its column `unit` as `groups`), then train "
+        "and test again. Keep one of each group of copies, or count the group as one. Correct or "
+        "drop the labels of pairs that have two.",
+        files=("pairs.csv", "units.csv"),
+    ),
+)
+
+
 ACROSS_SPLITS = {
     "code": "L1.4",
     "check": "duplicates_across_splits",

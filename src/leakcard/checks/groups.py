@@ -5,9 +5,50 @@ import pandas as pd
 from leakcard import intervals, values
 from leakcard import rows as card_rows
 from leakcard import table as image_table
-from leakcard.rows import Row
+from leakcard.rows import Row, Rule
 
 TOLD_BY = "patient_id"
+
+
+RULES = (
+    Rule(
+        code="L3.2",
+        checks=("patient_across_splits", "group_across_splits"),
+        title="Patients, and groups of a column, across splits",
+        looks_at="The column of patients, or patients found in file names (`--pattern`), and the "
+        "column that you name (`--group`): is one of them in training or validation and in the "
+        "test set? All images on the list count, also those that cannot be read.",
+        cannot_see="Patients that were not given, and the same patient under two numbers (two "
+        "hospitals, two spellings that differ in more than case, zeros and separators).",
+        wrong_when="Two sources number their patients alike: then it says so and is not testable. "
+        "A pattern that takes a part of the file name that is no patient.",
+        what_to_do="Split by patient: keep each unit of `units.csv` in one split "
+        "(`GroupKFold` takes its column `unit` as `groups`).",
+        files=("units.csv",),
+    ),
+    Rule(
+        code="L3.2",
+        checks=("patient_across_labels", "group_across_labels"),
+        title="Patients, and groups of a column, across labels",
+        looks_at="Whether a patient, or a group, has images of two or more labels.",
+        cannot_see="Patients that were not given.",
+        wrong_when="A disease comes or goes: two labels are then right, and the images are still "
+        "not independent.",
+        what_to_do="Keep such a patient in one split, and count patients, not images, in "
+        "intervals.",
+        files=("units.csv",),
+    ),
+    Rule(
+        code="L3.2",
+        checks=("patient_spellings",),
+        title="Patients spelled in two ways across splits",
+        looks_at="Numbers of patients in two splits that differ in case, leading zeros or "
+        "separators only. Where there are none the card has no such row.",
+        cannot_see="Spellings that differ in more.",
+        wrong_when="`P1` and `p01` are two patients.",
+        what_to_do="Write every patient in one way, and audit again.",
+    ),
+)
 
 
 def check_groups(listed, knows_patient, group, inferred):

@@ -5,7 +5,21 @@ import pandas as pd
 
 from leakcard import association, stats
 from leakcard import rows as card_rows
-from leakcard.rows import Row
+from leakcard.rows import Row, Rule
+
+RULES = (
+    Rule(
+        code="L3.3",
+        checks=("patient_sizes",),
+        title="Label and number of images a patient",
+        looks_at="Whether the number of images of a patient (joined with those who share a "
+        "picture) follows the label, by its ranks. It warns and never fails.",
+        cannot_see="Anything where patients are not known.",
+        wrong_when="Every patient has images of all classes.",
+        what_to_do="Take as many images of every patient, or weigh them.",
+        files=("units.csv",),
+    ),
+)
 
 
 def check_patient_sizes(images, units, num_permutations, seed):

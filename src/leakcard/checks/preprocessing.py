@@ -4,7 +4,7 @@ import numpy as np
 
 from leakcard import rows as card_rows
 from leakcard import training_record
-from leakcard.rows import Row
+from leakcard.rows import Row, Rule
 
 # Statistics are compared in units of the deviation: coarser than rounding to three digits, finer
 # than the difference that 20 % other images make.
@@ -12,6 +12,25 @@ TOLERANCE = 0.0025
 QUESTION = (
     "Were means, deviations, feature scaling, resampling and every other fitted step computed "
     "from the training images alone? (--record lets this be checked.)"
+)
+
+
+RULES = (
+    Rule(
+        code="L1.2",
+        checks=("preprocessing",),
+        title="Fitted on training images only",
+        looks_at="A training record (`--record`): the hashes of the images that means, deviations "
+        "and the like were fitted on, and whether the recorded mean and deviation are those of "
+        f"the training images, to {TOLERANCE} deviations, or of some with test images among them.",
+        cannot_see="Anything without a record; steps that the record does not name (resampling, "
+        "feature scaling, imputation); a record that is not true.",
+        wrong_when="Images were decoded, resized or scaled in another way than the record says: "
+        "the numbers then fit no part of the images, which is a warning. Where training and all "
+        "images have the same statistics, the numbers tell nothing.",
+        what_to_do="Fit every step on the training images alone, apply it to the others, and "
+        "write the record while training (`leakcard.make_record`).",
+    ),
 )
 
 

@@ -1,13 +1,31 @@
 """L1.3: was anything chosen by its score on the test set? Answered from a training record."""
 
 from leakcard import rows as card_rows
-from leakcard.rows import Row
+from leakcard.rows import Row, Rule
 
 QUESTION = (
     "Were features, hyperparameters, the epoch and the model to report chosen without a look at "
     "the test set? How many were tried? (--record lets this be checked.)"
 )
 FIX = "Choose on validation images; score the one chosen model on the test set once."
+
+
+RULES = (
+    Rule(
+        code="L1.3",
+        checks=("selection",),
+        title="Chosen without the test set",
+        looks_at="A training record (`--record`): on which split, and by which images, the epoch, "
+        "the settings or the network were chosen, and whether the chosen candidate leads on the "
+        "test set but not on validation.",
+        cannot_see="Anything without a record; choices made by a person who had seen test scores; "
+        "candidates that were not written down.",
+        wrong_when="The candidate that was rightly chosen on the split of the record is missing "
+        "from its list, or two candidates differ by chance only.",
+        what_to_do="Choose on validation images, score the one chosen model on the test set once, "
+        "and say how many were tried.",
+    ),
+)
 
 
 def check_selection(table, record):

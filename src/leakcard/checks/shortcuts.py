@@ -11,7 +11,7 @@ import pandas as pd
 
 from leakcard import classifier
 from leakcard import rows as card_rows
-from leakcard.rows import Row
+from leakcard.rows import Row, Rule
 
 MAX_VALUES = 20
 METADATA = ("source", "sex", "view", "background")
@@ -54,6 +54,87 @@ SEEN = {
     "histogram_classifier": "histograms",
     "quality_classifier": "qualities",
 }
+
+
+def _get_code(check):
+    return "L3.3" if check == "metadata_classifier" else "L2"
+
+
+_FAILS = (
+    f"From a gain of {WARN_GAIN} on it warns, from {FAIL_GAIN} on it fails (0: chance, 1: all "
+    "right)."
+)
+_HOW = (
+    "A classifier (kernel ridge regression) is trained and tested in five folds that keep patients "
+    "together, and again with labels dealt out anew among patients. It sees "
+)
+RULES = tuple(
+    Rule(
+        code=_get_code(checks[0]),
+        checks=checks,
+        title=title,
+        looks_at=f"{_HOW}{sees} {judged}",
+        cannot_see=cannot_see,
+        wrong_when=wrong_when,
+        what_to_do=" ".join(dict.fromkeys(ACTIONS[check] for check in checks)),
+    )
+    for checks, title, sees, judged, cannot_see, wrong_when in (
+        (
+            ("metadata_classifier",),
+            "Label predicted from metadata alone",
+            "source, sex, view, background, age and date, and which of them are missing.",
+            _FAILS,
+            "What was not given.",
+            "A column belongs to the disease (age, sex).",
+        ),
+        (
+            ("file_classifier",),
+            "Label predicted from type, size and shape of the files",
+            "the file type, width, height and aspect ratio.",
+            _FAILS,
+            "How the files were before somebody made them alike: traces are left in the pixels.",
+            "Classes have another shape by nature (a hand, a chest).",
+        ),
+        (
+            ("bytes_classifier",),
+            "Label predicted from the bytes of the files",
+            "the number of bytes, and of bytes a pixel.",
+            "Bytes follow what a picture shows as much as how it was written, so it is never an "
+            "alarm: above chance it is not testable.",
+            "Whether the program that wrote the files or the subject makes the difference.",
+            "It gives no alarm that could be wrong.",
+        ),
+        (
+            ("border_classifier",),
+            "Label predicted from the border alone",
+            "mean, deviation and maximum of 36 squares around the image, a tenth of it wide.",
+            _FAILS,
+            "A mark further inside, or one that differs only in shape; whether a network that "
+            "sees the whole image uses the border.",
+            "The subject reaches the border differently in the classes (a pose, a body part), or "
+            "the disease does.",
+        ),
+        (
+            ("thumbnail_classifier", "histogram_classifier"),
+            "Label predicted from 16x16 pixels, from the brightness histogram",
+            "the image at 16 x 16 pixels, or how often each of 32 ranges of brightness occurs.",
+            "The subject may show at any size, so only a gain of "
+            f"{LEGITIMATE_GAINS['thumbnail_classifier']} and more warns, and it never fails; "
+            "above chance and below that it is not testable.",
+            "Fine detail; whether the subject or a shortcut is what it sees.",
+            "The classes are easy: animals of two colours can be told at 16 x 16 pixels.",
+        ),
+        (
+            ("quality_classifier",),
+            "Label predicted from image quality",
+            "sharpness, contrast, noise and the 36 features of BRISQUE.",
+            f"Opacities blur, so only a gain of {LEGITIMATE_GAINS['quality_classifier']} and more "
+            "warns, and it never fails; above chance and below that it is not testable.",
+            "Whether the device or the subject makes the difference.",
+            "The disease changes sharpness or grain by itself.",
+        ),
+    )
+)
 
 
 def check_shortcuts(images, units, looks, num_permutations, seed):
@@ -145,10 +226,6 @@ def _skip(check, reason):
         reason=reason,
         question="Can the label be told without looking at the subject?",
     )
-
-
-def _get_code(check):
-    return "L3.3" if check == "metadata_classifier" else "L2"
 
 
 def _check_features(images, units, check, features, found, *, num_permutations, seed):

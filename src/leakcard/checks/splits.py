@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from leakcard import association
-from leakcard.rows import Row
+from leakcard.rows import Row, Rule
 
 PROPERTIES = {
     "label": "Test set and label",
@@ -19,6 +19,22 @@ PROPERTIES = {
 MEANING = (
     "For an internal test this is a fault: the score speaks of other images than those it was "
     "trained for. For an external test it is the point, and the score must be called that."
+)
+
+
+RULES = (
+    Rule(
+        code="L3.3",
+        checks=("split_properties", *(f"split_{name}" for name in PROPERTIES)),
+        title="Test set against training set",
+        looks_at="Whether label, source, view, sex, age group, file type or image size differ "
+        "between training (with validation) and test set, by bias-corrected Cramer's V. It warns "
+        "and never fails.",
+        cannot_see="A property that was not given; a difference within the pictures.",
+        wrong_when="The test set is meant to be external: then it is to differ.",
+        what_to_do="For an internal test draw both sets from the same images; call an external "
+        "test external, and say in what it differs.",
+    ),
 )
 
 

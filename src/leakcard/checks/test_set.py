@@ -1,11 +1,27 @@
 """L1.1: is there a test set, large enough, with all classes of training?"""
 
 from leakcard import intervals
-from leakcard.rows import Row
+from leakcard.rows import Row, Rule
 from leakcard.table import SPLITS
 
 # Under this many images the 95 % interval of an accuracy of 90 % spans about 20 points.
 FEW_TEST_IMAGES = 40
+
+
+RULES = (
+    Rule(
+        code="L1.1",
+        checks=("test_set",),
+        title="A test set",
+        looks_at="The column of splits, or the folders: are there training and test images, are "
+        f"there at least {FEW_TEST_IMAGES} of the latter, and has every class of training some?",
+        cannot_see="When the test set was set aside, and how often it was looked at.",
+        wrong_when="The test set lies elsewhere and is not on the list: then this fails for want "
+        "of what you did not give.",
+        what_to_do="Set whole patients aside for testing before anything else is done, some of "
+        "every class; give the interval with every score.",
+    ),
+)
 
 
 def check_test_set(table):
