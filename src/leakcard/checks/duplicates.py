@@ -111,7 +111,7 @@ def _describe_across(table, across, pairs):
         reason="Test images that were trained on measure memory."
         if num_seen
         else "Validation images that were trained on choose the model that remembers best.",
-        action="Remove duplicates before splitting, then train and test again.",
+        action="Keep one of each, or all copies in one split, then train and test again.",
     )
 
 
