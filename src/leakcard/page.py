@@ -116,9 +116,8 @@ def _format_finding(row, has_files):
     if row.images:
         names, more = show_first(row.images, row.num_images)
         listed = ", ".join(f"<code>{html.escape(name)}</code>" for name in names)
-        parts.append(
-            f"<details><summary>{row.num_images} images</summary>{listed} {more}</details>"
-        )
+        summary = f"<summary>Images concerned: {row.num_images}</summary>"
+        parts.append(f"<details>{summary}{listed} {more}</details>")
     rule = rules.find_rule(row)
     if rule:
         if rule.files and has_files and row.status not in FOLDED:
@@ -127,7 +126,8 @@ def _format_finding(row, has_files):
             f"<p><strong>{name}.</strong> {html.escape(getattr(rule, part).replace('`', ''))}</p>"
             for part, name in rules.PARTS
         )
-        parts.append(f"<details><summary>About {row.code}: {rule.title}</summary>{told}</details>")
+        summary = f"<summary>About {row.code}: {html.escape(rule.title)}</summary>"
+        parts.append(f"<details>{summary}{told}</details>")
     style = f"background:{COLOURS[row.status]};border-color:{EDGES[row.status]}"
     return f'<article class="finding" style="{style}">{"".join(parts)}</article>'
 
