@@ -59,14 +59,14 @@ def compare_names(images, units, name, code, title, num_permutations, seed):
     )
     status = card_rows.judge_effect(test.effect)
     shares = _describe_shares(labelled.loc[chosen, "label"], values[chosen])
-    figure = f"V = {test.effect:.2f}, {shares}; {len(set(units[chosen]))} patients"
+    figure = f"V = {test.effect:.2f}, {shares}; {len(set(units[chosen]))} independent units"
     missing = f" Not known for {1 - known.mean():.0%} of the images." if not known.all() else ""
     if only_missing:
         status = "warn" if status == "fail" else status
         missing = " It is known for one class and not for another, so that it cannot be compared."
     reason = "It follows the label: " if status != "pass" else "It does not follow the label."
     if status != "pass":
-        reason += "a classifier that sees it, or what goes with it, needs no disease."
+        reason += "a classifier that sees it, or what goes with it, need not look at the subject."
     action = "" if status == "pass" else ACTIONS[code]
     tested = card_rows.describe_test(test) if len(set(values[chosen])) > 1 else {}
     return Row(
