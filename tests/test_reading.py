@@ -163,3 +163,34 @@ def test_an_unknown_split_is_refused(tmp_path):
     table = write_list(tmp_path / "list.csv", "path,label,split\n1.png,a,outer\n")
     with pytest.raises(ValueError, match="names that are not known.*'outer'"):
         leakcard.audit(table)
+
+
+def damage(content, rng):
+    """Cut, change, mix up or empty the bytes of a file."""
+    content = np.frombuffer(content, np.uint8)
+    kind, place = rng.integers(5), rng.integers(1, len(content))
+    if kind == 0:
+        return content[:place]
+    if kind == 1:
+        return np.where(rng.random(len(content)) < 0.02, rng.integers(0, 255), content)
+    if kind == 2:
+        return rng.integers(0, 255, place)
+    return np.roll(content, place)[: len(content) // 2] if kind == 3 else content[:0]
+
+
+def test_damaged_files_of_many_formats_end_with_a_card_and_are_counted(tmp_path):
+    suffixes = (
+        ".jpg .jfif .png .apng .gif .bmp .dib .tif .tiff .webp .ppm .pgm .pnm .tga .pcx .ico .jp2 "
+        ".j2k .sgi .rgb .im .dds .avif"
+    ).split()
+    write_images(tmp_path, [f"train/a/good_{n}.png" for n in range(4)])
+    rng, drawn = np.random.default_rng(1), np.zeros((24, 24, 3), np.uint8)
+    for number in range(4 * len(suffixes)):
+        path = tmp_path / "train" / "ab"[number % 2] / f"{number}{suffixes[number % len(suffixes)]}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(drawn).save(path)
+        path.write_bytes(damage(path.read_bytes(), rng).astype(np.uint8).tobytes())
+    card = leakcard.audit(reading.read_images(tmp_path), checks={})
+    assert card.about["num_read"] + card.about["num_unreadable"] == 4 + 4 * len(suffixes)
+    assert card.about["num_read"] >= 4 and card.about["num_unreadable"] > 2 * len(suffixes)
+    assert "object at 0x" not in str(card.about)

@@ -7,6 +7,7 @@ the audited images.
 
 import argparse
 import sys
+import warnings
 from pathlib import Path
 
 import leakcard
@@ -67,6 +68,7 @@ def check_output(out, audited):
 
 def main(arguments=None):
     options = make_parser().parse_args(arguments)
+    warnings.filterwarnings("ignore", module="PIL")  # what cannot be read is named by the card
     try:
         if options.command == "rules":
             return explain_rules(options)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
 from leakcard import files
@@ -84,9 +84,10 @@ def _decode(content, path):
     except Image.DecompressionBombError as error:
         raise Refused(_tell_too_large(path, str(error))) from error
     except Exception as error:  # of damaged files decoders raise anything, RuntimeError among it
+        told = "of no known format" if isinstance(error, UnidentifiedImageError) else error
         raise ValueError(
             f"An image cannot be decoded: {path}. Expected a whole JPEG, PNG or other image "
-            f"file. Delete it and download it again. Received: {len(content)} bytes, {error}"
+            f"file. Delete it and download it again. Received: {len(content)} bytes, {told}"
         ) from error
 
 
