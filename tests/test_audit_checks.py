@@ -163,11 +163,11 @@ def test_a_row_of_an_unknown_status_is_refused():
 
 def test_a_letter_in_the_corner_shows_in_the_border_and_the_middle_does_not():
     image = np.full((160, 160), 50, np.uint8)
-    plain = looks.measure_border(image)
+    plain = looks.measure_squares(image)[0]
     image[40:120, 40:120] = 255
-    np.testing.assert_array_equal(looks.measure_border(image), plain)
+    np.testing.assert_array_equal(looks.measure_squares(image)[0], plain)
     image[5:12, 5:12] = 255
-    assert (looks.measure_border(image) != plain).sum() == 3  # mean, deviation, maximum of one
+    assert (looks.measure_squares(image)[0] != plain).sum() == 3  # mean, deviation, maximum of one
 
 
 def test_the_statistics_of_a_record_agree_with_numpy(tmp_path):

@@ -25,6 +25,7 @@ from leakcard.checks import (
     dates,
     duplicates,
     groups,
+    marks,
     patient_sizes,
     preprocessing,
     properties,
@@ -53,6 +54,7 @@ CHECKS = {
     "patient_sizes": patient_sizes.check_patient_sizes,
     "splits": splits.check_splits,
     "shortcuts": shortcuts.check_shortcuts,
+    "marks": marks.check_marks,
 }
 # What a check may ask for, by the name of an argument; `audit` says what each is.
 ARGUMENTS = (

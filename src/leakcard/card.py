@@ -256,7 +256,10 @@ def read_card(path):
                 f"schema_version of {' or '.join(map(str, READABLE_VERSIONS))}: read it with the "
                 f"leakcard that wrote it, or audit again. Received: {version!r} in {path}"
             )
-        rows = [Row(**{**one, "images": tuple(one["images"])}) for one in content["rows"]]
+        rows = [
+            Row(**one | {name: tuple(one.get(name, ())) for name in ("images", "boxes")})
+            for one in content["rows"]
+        ]
         return ReportCard(rows, content["about"])
     except (json.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
         raise ValueError(

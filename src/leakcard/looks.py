@@ -1,4 +1,4 @@
-"""What of an image should not matter, measured in one pass: border, thumbnail, quality ..."""
+"""What of an image should not matter, measured in one pass: border, thumbnail, patches ..."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from leakcard import images, quality
+from leakcard import images, patches, quality
 
 CANVAS_PX = 160
 # 10 % on each side: letters and collimators lie there, lungs hardly do.
@@ -16,7 +16,16 @@ RING_PX = 16
 THUMBNAIL_PX = 16
 NUM_BINS = 32
 MEASURES = (*quality.SIMPLE_COLUMNS, *quality.BRISQUE_COLUMNS)
-FIELDS = ("thumbnails", "borders", "histograms", "qualities")
+# Shape of each field, without its first axis, and how exactly it is kept.
+FIELDS = {
+    "thumbnails": ((THUMBNAIL_PX**2,), np.float32),
+    "borders": ((108,), np.float32),
+    "insides": ((108,), np.float32),
+    "histograms": ((NUM_BINS,), np.float32),
+    "qualities": ((len(MEASURES),), np.float32),
+    "patches": ((patches.NUM_PATCHES, patches.PATCH_PX**2), np.float16),
+    "places": ((patches.NUM_PATCHES, 3), np.float16),
+}
 
 
 @dataclass(frozen=True)
@@ -30,17 +39,26 @@ class Looks:
         The image at 16x16.
     borders : ndarray of shape (n_images, 108), dtype=float32, in [0, 255]
         Mean, deviation and maximum of each of 36 squares around the image, 10 % of it wide.
+    insides : ndarray of shape (n_images, 108), dtype=float32, in [0, 255]
+        The same of the 36 squares in the middle.
     histograms : ndarray of shape (n_images, 32), dtype=float32, in [0, 1]
         Square root of the share of pixels in each range of brightness.
     qualities : ndarray of shape (n_images, 39), dtype=float32
         Sharpness, contrast, noise and the 36 features of BRISQUE (0 where they are missing).
+    patches : ndarray of shape (n_images, 32, 64), dtype=float16
+        Small patches that stand out, wherever they lie, see `patches.measure_patches`.
+    places : ndarray of shape (n_images, 32, 3), dtype=float16, in [0, 1]
+        Left, top and side of each, as shares of the image.
     """
 
     image_ids: pd.Index
     thumbnails: np.ndarray
     borders: np.ndarray
+    insides: np.ndarray
     histograms: np.ndarray
     qualities: np.ndarray
+    patches: np.ndarray
+    places: np.ndarray
 
     def select(self, image_ids, field):
         """Return the features of some images, in their order, and which of them there are.
@@ -76,10 +94,9 @@ def measure_looks(table, num_jobs=2):
         results = list(tqdm(measured, "look at images", total=len(rows), leave=False))
     found = [result is not None for result in results]
     kept = [result for result in results if result is not None]
-    sizes = dict(zip(FIELDS, (THUMBNAIL_PX**2, 108, NUM_BINS, len(MEASURES)), strict=True))
     features = {
-        name: np.array([result[number] for result in kept], np.float32).reshape(-1, sizes[name])
-        for number, name in enumerate(FIELDS)
+        name: np.array([result[number] for result in kept], kind).reshape(-1, *shape)
+        for number, (name, (shape, kind)) in enumerate(FIELDS.items())
     }
     return Looks(pd.Index(rows["image_id"][found]), **features)
 
@@ -89,19 +106,36 @@ def _measure(path):
         image = images.decode_image(path)
     except (OSError, ValueError):
         return None
-    gray = images.resize_image(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), CANVAS_PX)
+    full = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    gray = images.resize_image(full, CANVAS_PX)
     thumbnail = images.resize_image(gray.astype(np.float32), THUMBNAIL_PX)
     counts = np.bincount(gray.ravel() // (256 // NUM_BINS), minlength=NUM_BINS)
     measures = quality.describe_image(gray)
     qualities = np.nan_to_num([measures[name] for name in MEASURES])
-    return thumbnail.ravel(), measure_border(gray), np.sqrt(counts / gray.size), qualities
+    histogram = np.sqrt(counts / gray.size)
+    border, inside = measure_squares(gray)
+    return (
+        *(thumbnail.ravel(), border, inside, histogram, qualities),
+        *patches.measure_patches(full),
+    )
 
 
-def measure_border(gray):
-    """Mean, deviation and maximum of the squares around an image of 160x160 pixels."""
+def measure_squares(gray):
+    """Mean, deviation and maximum of 36 squares around an image of 160x160 pixels, and inside.
+
+    Returns
+    -------
+    border, inside : ndarray of shape (108,), dtype=float32
+        Of the outermost tenth, and of the 36 squares in the middle.
+    """
     num = CANVAS_PX // RING_PX
     squares = gray.reshape(num, RING_PX, num, RING_PX).swapaxes(1, 2).astype(np.float32)
-    inside = np.zeros((num, num), dtype=bool)
-    inside[1:-1, 1:-1] = True
-    ring = squares[~inside].reshape(-1, RING_PX**2)
-    return np.concatenate([ring.mean(axis=1), ring.std(axis=1), ring.max(axis=1)])
+    in_border = np.ones((num, num), dtype=bool)
+    in_border[1:-1, 1:-1] = False
+    in_middle = np.zeros((num, num), dtype=bool)
+    in_middle[2:-2, 2:-2] = True
+    found = []
+    for some in (in_border, in_middle):
+        chosen = squares[some].reshape(-1, RING_PX**2)
+        found.append(np.concatenate([chosen.mean(axis=1), chosen.std(axis=1), chosen.max(axis=1)]))
+    return found

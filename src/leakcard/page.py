@@ -96,6 +96,7 @@ def format_page(card, with_pictures=True):
     if with_pictures and card.table is not None:
         parts += _format_pairs("The same picture", _list_duplicates(card), card)
         parts += _format_pairs("The same patient", _list_shared_patients(card), card)
+        parts += _format_boxes(card)
     if card.questions:
         asked = [f"{code} ({CODES[code]}): {text}" for code, text in card.questions]
         parts += _format_list("Questions to the author", asked)
@@ -162,7 +163,7 @@ def _format_pairs(title, pairs, card):
     more = f": {len(shown)} of {len(pairs)} pairs" if len(pairs) > len(shown) else ""
     parts = [f'<h2>{title}{more}</h2><div class="pairs">']
     for name_a, split_a, name_b, split_b, kind in shown:
-        pictures = [_embed_picture(paths.get(name), name) for name in (name_a, name_b)]
+        pictures = [_embed_image(paths.get(name), name) for name in (name_a, name_b)]
         texts = [
             f"{name} ({split})" if split else name
             for name, split in ((name_a, split_a), (name_b, split_b))
@@ -172,12 +173,52 @@ def _format_pairs(title, pairs, card):
     return [*parts, "</div>"]
 
 
-def _embed_picture(path, name):
+def _format_boxes(card):
+    """Patches that tell the label: where each lies, and what it looks like."""
+    paths = card.table.drop_duplicates("image_id").set_index("image_id")["path"]
+    parts = []
+    for row in card.rows:
+        figures = [_format_box(paths.get(box["image_id"]), box) for box in row.boxes]
+        if figures:
+            heading = f"{html.escape(row.title)}: the most typical patches, and where they lie"
+            parts += [f'<h2>{heading}</h2><div class="pairs">', *figures, "</div>"]
+    return parts
+
+
+def _format_box(path, box):
+    name = box["image_id"]
+    caption = f"<figcaption>{html.escape(name)}</figcaption>"
+    try:
+        image = images.decode_image(path)
+    except (OSError, ValueError, TypeError):
+        return f"<figure>{caption}</figure>"
+    height, width = image.shape[:2]
+    left, right = (round(width * (box["left"] + part)) for part in (0, box["width"]))
+    top, bottom = (round(height * (box["top"] + part)) for part in (0, box["height"]))
+    # With as much around it: a patch alone is hard to recognise.
+    beside, above = (right - left + 1) // 2, (bottom - top + 1) // 2
+    cut = image[max(0, top - above) : bottom + above, max(0, left - beside) : right + beside]
+    whole = images.resize_image(image, THUMBNAIL_PX)
+    corners = [
+        (round(THUMBNAIL_PX * x / width), round(THUMBNAIL_PX * y / height))
+        for x, y in ((left - beside, top - above), (right + beside, bottom + above))
+    ]
+    cv2.rectangle(whole, *corners, (255, 160, 0), 1)
+    pictures = [_embed_picture(whole, name)]
+    pictures.append(_embed_picture(images.resize_image(cut, THUMBNAIL_PX), f"patch of {name}"))
+    return f"<figure>{''.join(pictures)}{caption}</figure>"
+
+
+def _embed_image(path, name):
     """Return an image as HTML that holds its own small JPEG, or its name if it cannot be read."""
     try:
         image = images.resize_image(images.decode_image(path), THUMBNAIL_PX)
     except (OSError, ValueError, TypeError):
         return f"<span>{html.escape(name)}</span>"
+    return _embed_picture(image, name)
+
+
+def _embed_picture(image, name):
     encoded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
     content = base64.b64encode(np.asarray(encoded).tobytes()).decode()
     alt = html.escape(name, quote=True)

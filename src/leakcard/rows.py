@@ -59,6 +59,9 @@ class Row:
     images : tuple of str
         All images concerned, sorted (a card without `schema_version` holds the first 50);
         `num_images` counts them.
+    boxes : tuple of dict
+        Where in some images it lies: `image_id`, and `left`, `top`, `width` and `height` as shares
+        of the image's width and height.
     reason : str
         Why this status.
     action : str
@@ -84,6 +87,7 @@ class Row:
     smallest_p: float | None = None
     images: tuple[str, ...] = ()
     num_images: int = 0
+    boxes: tuple[dict, ...] = ()
     reason: str = ""
     action: str = ""
     question: str = ""
@@ -245,6 +249,7 @@ def _settle_row(row, num_tests):
         action="",
         images=(),
         num_images=0,
+        boxes=(),
         question="Is it the same in all classes?",
     )
 
