@@ -5,9 +5,11 @@ The search for copies, which `calibrate_copies` measures, is tested in test_audi
 
 import json
 
+import pandas as pd
 import pytest
 
-from benchmarks import ancestor, audit
+from benchmarks import ancestor, audit, sensitivity
+from leakcard import rules
 
 CLOCKS = {"seconds", "cpu_seconds"}
 
@@ -26,3 +28,26 @@ def test_the_audit_is_timed_on_a_folder_of_links_and_one_that_fails_is_not(tmp_p
     assert run["num_images"] == 24 and run["seconds"] > 0 and run["cpu_seconds"] > 0
     with pytest.raises(RuntimeError, match="The audit failed"):
         audit.audit_folder(tmp_path / "nowhere", tmp_path)
+
+
+def test_sensitivity_is_measured_once_a_set_and_read_by_the_pages_of_the_rules(tmp_path):
+    found = sensitivity.main(["--small", "--out", str(tmp_path)])
+    rates = rules.read_rates(tmp_path / "rates.csv").set_index("kind")
+    for kind, row in (("the same files", "duplicates_across_splits"), ("sex", "sex")):
+        assert rates.loc[kind, "rule"] == row and rates.loc[kind, "alarms"] == 1
+        assert rates.loc[kind, "low"] < 1 == rates.loc[kind, "high"]
+    assert found["clean_sets_that_fail"] == 0 and "test_set" not in set(rates["rule"])
+    before = (tmp_path / "outcomes.csv").read_bytes()
+    kept = pd.read_csv(tmp_path / "outcomes.csv").replace({"status": {"fail": "pass"}})
+    kept.to_csv(tmp_path / "outcomes.csv", index=False)
+    again = sensitivity.main(["--small", "--out", str(tmp_path)])  # draws nothing again
+    assert (
+        again["found"].startswith("0 of 2") and before != (tmp_path / "outcomes.csv").read_bytes()
+    )
+
+
+def test_every_kind_of_leak_names_a_row_that_a_card_has():
+    of_cards = {check for rule in rules.RULES for check in rule.checks}
+    asked = {row.replace("device_", "group_") for row, _, _ in sensitivity.LEAKS.values()}
+    assert len(sensitivity.LEAKS) >= 24 and len(sensitivity.CLEAN) >= 8
+    assert asked <= of_cards

@@ -1,4 +1,4 @@
-"""Built sets whose truth is known: leaks that are easy to miss are found, clean sets do not fail."""
+"""Built sets whose truth is known: leaks easy to miss are found, clean sets do not fail."""
 
 import planted
 import pytest
@@ -19,19 +19,15 @@ def run(table, only=None, **options):
     return leakcard.audit(table, pairs=planted.find_same_files(table), checks=checks, **options)
 
 
-@pytest.mark.parametrize(
-    "seed", [21, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (22, 23))]
-)
-def test_a_leak_is_found_where_all_cases_have_two_images_and_all_controls_one(tmp_path, seed):
-    card = run(build(tmp_path, "two_images_a_case", 240, seed))
+def test_a_leak_is_found_where_all_cases_have_two_images_and_all_controls_one(tmp_path):
+    card = run(build(tmp_path, "two_images_a_case", 240))
     for check in ("source", "view", "border_classifier", "metadata_classifier"):
         assert card.get_row(check).status == "fail", check
     assert card.get_row("patient_sizes").status == "warn"
 
 
-@pytest.mark.parametrize("seed", [21, pytest.param(22, marks=pytest.mark.slow)])
-def test_a_leak_is_found_where_no_two_patients_have_as_many_images(tmp_path, seed):
-    card = run(build(tmp_path, "films", 624, seed))
+def test_a_leak_is_found_where_no_two_patients_have_as_many_images(tmp_path):
+    card = run(build(tmp_path, "films", 624))
     assert card.get_row("source").status == "fail"
     assert card.get_row("border_classifier").status == "fail"
     assert card.get_row("patient_sizes").status != "warn"

@@ -1,0 +1,474 @@
+"""How often each rule of the report card finds a leak, and how often it alarms where there is none.
+
+python -m benchmarks.sensitivity [--data-dir DIR] [--sizes 60,160] [--seeds 20] [--kinds 'sex;age']
+
+Draws sets whose truth is known (`LEAKS`, `CLEAN`) at each size with seeds of their own, audits
+them, and keeps what each row said in `results/sensitivity/outcomes.csv`: a set that is there is not
+drawn again. `rates.csv` has the share of sets in which the row alarmed (warn or fail), with its
+Wilson interval; `python -m leakcard rules --out docs/rules` shows it on each rule's page. A leak is
+drawn so that a person who looks for it sees it: most of the images of a class, not all, and copies
+of a tenth of the test set. A row that is *not testable* has not alarmed.
+"""
+
+import contextlib
+import functools
+import io
+import itertools
+import sys
+import tempfile
+from pathlib import Path
+
+import cv2
+import joblib
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+import leakcard
+import phantoms
+from benchmarks import common
+from leakage import data, evaluation, paths
+from leakcard import facts, files
+from phantoms import sets
+
+DEFAULTS = {"data_dir": "", "sizes": "60,160", "seeds": 20, "jobs": 2, "kinds": "", "out": ""}
+SMALL = {"sizes": "40", "seeds": 1, "jobs": 1, "kinds": "the same files;sex;nothing follows"}
+FOLLOWS = 0.85  # share of the images of a class that have its trait, where a trait follows it
+COPIED = 0.1  # share of the test images that are copied into training, at least two
+COPIES_KEY = ["image_id_a", "image_id_b", "kind"]
+
+
+# --- sets: a function of (number of images, seed) gives a table and its pictures
+
+
+def draw_traits(num_images, seed, base="plain"):
+    """A set of `phantoms.sets` with age, sex, source, view and date that follow nothing."""
+    table, pictures = sets.SETS[base](num_images, seed)
+    rng = np.random.default_rng([seed, 4])
+    size = len(table)
+    traits = {
+        "age_years": rng.integers(20, 85, size).astype(float),
+        "sex": rng.choice(["F", "M"], size),
+        "source": rng.choice(["one", "two"], size),
+        "view": rng.choice(["PA", "AP"], size),
+        "date": pd.to_datetime("2020-01-01") + pd.to_timedelta(rng.integers(0, 700, size), "D"),
+    }
+    known = [name for name in traits if name not in table]
+    table = table.assign(**{name: traits[name] for name in known})
+    if "date" in known:  # an honest split in time is one way to split; here it follows nothing
+        table["date"] = table["date"].dt.strftime("%Y-%m-%d")
+    return table, pictures
+
+
+def change(alter, num_images, seed):
+    """A set without a leak, altered: `alter(table, pictures, is_case, rng)` gives both anew."""
+    table, pictures = draw_traits(num_images, seed)
+    rng = np.random.default_rng([seed, 5])
+    return alter(table, pictures, (table["label"] == "case").to_numpy(), rng)
+
+
+def follow(column, of_case, of_control):
+    """A column that follows the label in `FOLLOWS` of the images."""
+
+    def alter(table, pictures, is_case, rng):
+        as_label = rng.random(len(table)) < FOLLOWS
+        has_case = np.where(as_label, is_case, ~is_case)
+        values = np.where(has_case, of_case(len(table), rng), of_control(len(table), rng))
+        return table.assign(**{column: values}), pictures
+
+    return functools.partial(change, alter)
+
+
+def always(value):
+    return lambda size, rng: np.full(size, value)
+
+
+def between(low, high):
+    return lambda size, rng: rng.integers(low, high, size).astype(float)
+
+
+def days(low, high):
+    return lambda size, rng: np.datetime_as_string(
+        np.datetime64("2020-01-01") + rng.integers(low, high, size)
+    )
+
+
+def redraw(draw):
+    """Pictures of one class are changed in `FOLLOWS` of the cases: `draw(picture, rng)`."""
+
+    def alter(table, pictures, is_case, rng):
+        chosen = is_case & (rng.random(len(table)) < FOLLOWS)
+        return table, [draw(p, rng) if c else p for p, c in zip(pictures, chosen, strict=True)]
+
+    return functools.partial(change, alter)
+
+
+def copy(disguise=None, source="test", target="train", label=None):
+    """Copies of some images of one split, as other patients, in another."""
+
+    def alter(table, pictures, is_case, rng):
+        of_test = np.flatnonzero(table["split"] == source)
+        chosen = rng.choice(of_test, max(2, round(COPIED * len(of_test))), replace=False)
+        rows = table.iloc[chosen].assign(split=target)
+        rows["image_id"] = [f"copy_{number:03d}" for number in range(len(rows))]
+        rows["patient_id"] = [f"q{number:03d}" for number in range(len(rows))]
+        if label:
+            rows["label"] = rows["label"].map({"case": "control", "control": "case"})
+        made = [disguise(pictures[place], rng) if disguise else pictures[place] for place in chosen]
+        return pd.concat([table, rows], ignore_index=True), [*pictures, *made]
+
+    return functools.partial(change, alter)
+
+
+def share_patients(how):
+    """Some images are said to be of a patient who has another image elsewhere."""
+
+    def alter(table, pictures, is_case, rng):
+        table = table.assign(device=[f"d{number}" for number in range(len(table))])
+        in_test = np.flatnonzero(table["split"] == "test")
+        in_train = np.flatnonzero(table["split"] == "train")
+        count = max(2, round(COPIED * len(in_test)))
+        if how == "labels":
+            one = rng.choice(np.flatnonzero(is_case & (table["split"] == "train")), count)
+            other = rng.choice(np.flatnonzero(~is_case & (table["split"] == "train")), count)
+        else:
+            one, other = rng.choice(in_test, count), rng.choice(in_train, count)
+        column = "device" if how == "group" else "patient_id"
+        names = table[column].to_numpy(copy=True)
+        for a, b in zip(one, other, strict=True):
+            names[b] = names[a].upper() if how == "spelling" else names[a]
+        return table.assign(**{column: names}), pictures
+
+    return functools.partial(change, alter)
+
+
+def assign(function):
+    """A column changed: `function(table, is_case, rng)` gives columns."""
+
+    def alter(table, pictures, is_case, rng):
+        return table.assign(**function(table, is_case, rng)), pictures
+
+    return functools.partial(change, alter)
+
+
+def encode(picture, quality):
+    jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return cv2.imdecode(jpeg, cv2.IMREAD_GRAYSCALE)
+
+
+def crop(picture, rng, share=0.2):
+    height, width = picture.shape
+    top, left = (int(rng.uniform(0, share) * side) for side in (height, width))
+    keep = 1 - share
+    return picture[top : top + int(keep * height), left : left + int(keep * width)]
+
+
+def turn(picture, rng):
+    centre = (picture.shape[1] / 2, picture.shape[0] / 2)
+    move = cv2.getRotationMatrix2D(centre, rng.choice([-1, 1]) * rng.uniform(3, 10), 1)
+    return cv2.warpAffine(picture, move, picture.shape[::-1])
+
+
+def shade(picture, rng):
+    """Brighter to the right by up to 50 gray values: seen in a thumbnail."""
+    slope = np.linspace(0, 50, picture.shape[1], dtype=np.float32)
+    return np.clip(picture + slope, 0, 255).astype(np.uint8)
+
+
+def shrink(picture, rng):
+    return cv2.resize(picture, None, fx=0.8, fy=0.8, interpolation=cv2.INTER_AREA)
+
+
+def move_to(source, table, rng):
+    """Most of the test set and little of the training set are of one source."""
+    is_test = (table["split"] == "test").to_numpy()
+    is_there = np.where(rng.random(len(table)) < FOLLOWS, is_test, ~is_test)
+    return {"source": np.where(is_there, source, "one")}
+
+
+def repeat_cases(table, is_case, rng):
+    """Cases have three images a patient, controls one; patients stay in their split."""
+    names = table["patient_id"].to_numpy(copy=True)
+    for split in ("train", "test"):
+        places = np.flatnonzero(is_case & (table["split"] == split))
+        for place in range(0, len(places) - len(places) % 3, 3):
+            names[places[place : place + 3]] = names[places[place]]
+    return {"patient_id": names}
+
+
+# Kind: (the row that must alarm, its check, the set). `SUFFIXES`: files of another format.
+LEAKS = {
+    "the same files": ("duplicates_across_splits", "duplicates", copy()),
+    "copies, JPEG 40 at 80 %": (
+        "duplicates_across_splits",
+        "duplicates",
+        copy(lambda p, rng: shrink(encode(p, 40), rng)),
+    ),
+    "mirrored copies": ("duplicates_across_splits", "duplicates", copy(lambda p, rng: p[:, ::-1])),
+    "negative copies": ("duplicates_across_splits", "duplicates", copy(lambda p, rng: 255 - p)),
+    "copies turned by 3 to 10 degrees": ("duplicates_across_splits", "duplicates", copy(turn)),
+    "copies cut by 20 %": ("duplicates_across_splits", "duplicates", copy(crop)),
+    "four turned versions of each image": (
+        "duplicates_across_splits",
+        "duplicates",
+        sets.SETS["turned_copies"],
+    ),
+    "copies within training": (
+        "duplicates_within_split",
+        "duplicates",
+        copy(lambda p, rng: encode(p, 60), "train", "train"),
+    ),
+    "copies under two labels": (
+        "duplicates_across_labels",
+        "duplicates",
+        copy(lambda p, rng: encode(p, 60), "train", "train", label=True),
+    ),
+    "patients in two splits": ("patient_across_splits", "groups", share_patients("splits")),
+    "patients under two labels": ("patient_across_labels", "groups", share_patients("labels")),
+    "patients spelled in two ways": ("patient_spellings", "groups", share_patients("spelling")),
+    "devices in two splits": ("device_across_splits", "groups", share_patients("group")),
+    "age": ("age_gap", "ages", follow("age_years", between(50, 85), between(20, 55))),
+    "some children": (
+        "under_18",
+        "ages",
+        assign(
+            lambda t, c, rng: {"age_years": np.where(rng.random(len(t)) < 0.1, 5.0, t["age_years"])}
+        ),
+    ),
+    "sex": ("sex", "properties", follow("sex", always("M"), always("F"))),
+    "view": ("view", "properties", follow("view", always("AP"), always("PA"))),
+    "source": ("source", "properties", follow("source", always("one"), always("two"))),
+    "background": (
+        "background",
+        "properties",
+        follow("background", always("snow"), always("grass")),
+    ),
+    "date": ("date_gap", "dates", follow("date", days(350, 700), days(0, 400))),
+    "a test set before training": (
+        "temporal_order",
+        "dates",
+        assign(
+            lambda t, c, rng: {
+                "date": np.where(
+                    t["split"] == "test", days(0, 200)(len(t), rng), days(150, 700)(len(t), rng)
+                )
+            }
+        ),
+    ),
+    "file format": ("file_format", "properties", follow("suffix", always(".png"), always(".jpg"))),
+    "image size": ("size_class", "properties", redraw(shrink)),
+    "number of images a patient": ("patient_sizes", "patient_sizes", assign(repeat_cases)),
+    "a test set of another source": (
+        "split_source",
+        "splits",
+        assign(lambda t, c, rng: move_to("two", t, rng)),
+    ),
+    "a frame": ("border_classifier", "shortcuts", sets.SETS["hospitals"]),
+    "a frame, two images a case": (
+        "border_classifier",
+        "shortcuts",
+        sets.SETS["two_images_a_case"],
+    ),
+    "a frame, no two patients alike": ("border_classifier", "shortcuts", sets.SETS["films"]),
+    "brightness": (
+        "histogram_classifier",
+        "shortcuts",
+        redraw(lambda p, rng: np.clip(p * 1.25, 0, 255).astype(np.uint8)),
+    ),
+    "blur": ("quality_classifier", "shortcuts", redraw(lambda p, rng: cv2.blur(p, (3, 3)))),
+    "brighter to one side": ("thumbnail_classifier", "shortcuts", redraw(shade)),
+    "several traits": ("metadata_classifier", "shortcuts", sets.SETS["hospitals"]),
+    "an L anywhere": ("patch_classifier", "marks", sets.SETS["marks"]),
+    "a turned L": ("patch_classifier", "marks", sets.SETS["turned_marks"]),
+    "a letter anywhere": ("patch_classifier", "marks", sets.SETS["letters"]),
+    "a faint letter anywhere": ("patch_classifier", "marks", sets.SETS["faint_letters"]),
+    "a square anywhere": ("patch_classifier", "marks", sets.SETS["squares"]),
+    "an arrow anywhere": ("patch_classifier", "marks", sets.SETS["arrows"]),
+    "a letter beside what fills the frame": (
+        "patch_classifier",
+        "marks",
+        sets.SETS["tissue_with_letter"],
+    ),
+}
+
+
+def draw_unequal(num_images, seed):
+    """One class has a fifth of the images."""
+    table, pictures = draw_traits(2 * num_images, seed)
+    keep = np.flatnonzero((table["label"] == "control") | (np.arange(len(table)) % 8 == 1))
+    keep = keep[: max(num_images, 10)]
+    return table.iloc[keep].reset_index(drop=True), [pictures[place] for place in keep]
+
+
+def draw_three_classes(num_images, seed):
+    table, pictures = draw_traits(num_images, seed)
+    return table.assign(label=[f"class {n % 3}" for n in range(len(table))]), pictures
+
+
+def draw_several_images(num_images, seed):
+    """Patients have one to four images whatever their label."""
+    rng = np.random.default_rng([seed, 6])
+    table, pictures = draw_traits(num_images, seed)
+    owners = np.repeat(np.arange(len(table)), rng.integers(1, 5, len(table)))[: len(table)]
+    same = {name: table[name].to_numpy()[owners] for name in table if name != "image_id"}
+    return table.assign(**same), pictures
+
+
+# Kind: the set.
+CLEAN = {
+    "nothing follows": draw_traits,
+    "three classes": draw_three_classes,
+    "unequal classes": draw_unequal,
+    "several images a patient": draw_several_images,
+    "JPEG files": lambda n, seed: _store_jpeg(*draw_traits(n, seed)),
+    "sources that number alike": sets.SETS["same_numbers"],
+    "a disease of fine texture": sets.SETS["texture"],
+    "tissue that fills the frame": sets.SETS["tissue"],
+    "an external test set": sets.SETS["other_place"],
+    "chest phantoms": "chest phantoms",
+    "real X-rays, labels drawn": "real X-rays",
+}
+# What is so in these sets, so that to say it is no false alarm. A test set of so few images is
+# small, whatever it holds.
+IS_SO = {
+    "an external test set": {"split_source", "split_age_group"},
+    "sources that number alike": {"split_source"},
+    "real X-rays, labels drawn": {"under_18"},
+}
+ALWAYS_SO = {"test_set"}
+
+
+def _store_jpeg(table, pictures):
+    return table.assign(suffix=".jpg"), pictures
+
+
+def write(folder, table, pictures):
+    """Write a set, in the format that `suffix` names, and describe its files."""
+    suffixes = table["suffix"] if "suffix" in table else [".png"] * len(table)
+    names = [folder / f"{n}{s}" for n, s in zip(table["image_id"], suffixes, strict=True)]
+    for path, picture in zip(names, pictures, strict=True):
+        path.write_bytes(cv2.imencode(path.suffix, picture)[1].tobytes())
+    table = table.drop(columns="suffix", errors="ignore").assign(path=[str(n) for n in names])
+    return facts.describe_files(table)
+
+
+def draw_chest(folder, num_images, seed):
+    """Chest phantoms whose label follows the lesion alone, patients in one split each."""
+    each = -(-num_images // 3)
+    wanted = dict.fromkeys(("covid", "normal", "pneumonia"), each)
+    drawn = phantoms.write_chest(
+        folder / "chest", num_images=wanted, seed=seed, confounding=0.0, size_px=64
+    )
+    return _split_patients(data.READERS["phantoms"](drawn), seed)
+
+
+def draw_real(data_dir, num_images, seed):
+    """Real X-rays of one collection; the labels are drawn by patient and follow nothing."""
+    table = data.READERS["nih"](data_dir, labels=["normal", "pneumonia"])
+    rng = np.random.default_rng([seed, 7])
+    patients = rng.permutation(sorted(set(table["patient_id"])))
+    table = table.set_index("patient_id").loc[patients].reset_index().head(num_images)
+    labels = {name: rng.choice(["a", "b"]) for name in patients}
+    return _split_patients(table.assign(label=table["patient_id"].map(labels)), seed)
+
+
+def _split_patients(table, seed):
+    patients = np.random.default_rng([seed, 8]).permutation(sorted(set(table["patient_id"])))
+    test = set(patients[: round(0.3 * len(patients))])
+    return table.assign(split=["test" if p in test else "train" for p in table["patient_id"]])
+
+
+def audit_set(kind, size, seed, data_dir):
+    """Draw and audit one set: rows of kind, size, seed, row of the card and its status."""
+    quiet = contextlib.redirect_stderr(
+        io.StringIO()
+    )  # a progress bar a set would hide the bar of all
+    with tempfile.TemporaryDirectory() as place, quiet:
+        options = {}
+        if kind in LEAKS:
+            _, check, make = LEAKS[kind]
+            table = write(Path(place), *make(size, seed))
+            options["checks"] = {check: leakcard.CHECKS[check]}
+            if check != "duplicates":  # the search for copies takes longer than all the rest
+                options["pairs"] = pd.DataFrame(columns=COPIES_KEY)
+            if kind == "devices in two splits":
+                options["group"] = "device"
+        elif kind == "chest phantoms":
+            table = draw_chest(Path(place), size, seed)
+        elif kind == "real X-rays, labels drawn":
+            table = draw_real(data_dir, size, seed)
+        else:
+            table = write(Path(place), *CLEAN[kind](size, seed))
+        card = leakcard.audit(table, seed=seed, **options)
+    return pd.DataFrame(
+        [(kind, size, seed, row.check, row.status) for row in card.rows],
+        columns=["kind", "size", "seed", "row", "status"],
+    )
+
+
+def count_rates(outcomes):
+    """Rates of alarms, as `leakcard rules` reads them: a row for each rule, kind and size.
+
+    Of a leak: among all sets. Of clean sets: among those in which the row was testable.
+    """
+    found = []
+    for (kind, size, row), sets_ in outcomes.groupby(["kind", "size", "row"], sort=False):
+        is_leak = kind in LEAKS
+        if is_leak and row != LEAKS[kind][0] or row in ALWAYS_SO | IS_SO.get(kind, set()):
+            continue
+        asked = sets_ if is_leak else sets_[sets_["status"] != "not testable"]
+        if not len(asked):
+            continue
+        alarms = int(asked["status"].isin(["warn", "fail"]).sum())
+        low, high = evaluation.wilson_interval(alarms, len(asked))
+        found.append((row, kind, is_leak, size, alarms, len(asked), round(low, 4), round(high, 4)))
+    columns = ["rule", "kind", "is_leak", "size", "alarms", "sets", "low", "high"]
+    return pd.DataFrame(found, columns=columns)
+
+
+def measure(options):
+    out = Path(options.out or paths.ROOT / "results" / "sensitivity")
+    out.mkdir(parents=True, exist_ok=True)
+    named = options.kinds.split(";") if options.kinds else [*LEAKS, *CLEAN]
+    kinds = [kind for kind in named if options.data_dir or kind != "real X-rays, labels drawn"]
+    wanted = list(
+        itertools.product(range(options.seeds), kinds, map(int, options.sizes.split(",")))
+    )
+    kept = out / "outcomes.csv"
+    done = pd.read_csv(kept) if kept.exists() else None
+    known = (
+        set() if done is None else set(zip(done["seed"], done["kind"], done["size"], strict=True))
+    )
+    todo = [each for each in wanted if each not in known]
+    running = joblib.Parallel(n_jobs=options.jobs, return_as="generator_unordered")(
+        joblib.delayed(audit_set)(kind, size, seed, options.data_dir) for seed, kind, size in todo
+    )
+    for number, rows in enumerate(tqdm(running, "sets", total=len(todo)), start=1):
+        done = pd.concat([done, rows], ignore_index=True)
+        if number % 20 == 0 or number == len(todo):
+            order = done.sort_values(["kind", "size", "seed"], kind="stable")
+            with files.open_atomic(kept, "w") as stream:
+                order.to_csv(stream, index=False)
+    rates = count_rates(done)
+    with files.open_atomic(out / "rates.csv", "w") as stream:
+        rates.to_csv(stream, index=False)
+    clean = done[done["kind"].isin(CLEAN) & (done["status"] == "fail")]
+    is_clean = ~rates["is_leak"]
+    return {
+        "kinds": {"leak": len(LEAKS), "clean": len(CLEAN)},
+        "found": _describe_share(rates[~is_clean], "sets with a leak"),
+        "false_alarms": _describe_share(rates[is_clean], "testable rows of clean sets"),
+        "clean_sets_that_fail": len(clean[["kind", "size", "seed"]].drop_duplicates()),
+    }
+
+
+def _describe_share(rates, what):
+    return f"{rates['alarms'].sum()} of {rates['sets'].sum()} {what}"
+
+
+def main(arguments=None):
+    return common.run_benchmark(__doc__, DEFAULTS, SMALL, measure, arguments)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
