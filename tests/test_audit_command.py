@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import planted
 import pytest
+from PIL import Image
 
 import leakcard
 from leakage import paths
@@ -50,6 +51,27 @@ def run(*arguments):
 def read_rows(out):
     content = json.loads((out / "report_card.json").read_text())
     return {row["check"]: row for row in content["rows"]}, content["about"]
+
+
+def test_too_few_permutations_are_raised_with_a_note_and_none_are_refused(tmp_path, capsys):
+    root = make_folder(tmp_path / "images", num_images=2)
+    assert run(root, "--out", tmp_path / "card") == 0
+    notes = read_rows(tmp_path / "card")[1]["notes"]
+    assert [note for note in notes if note.startswith("480 permutations instead of 99")]
+    assert command.main(["audit", str(root), "--permutations", "0"]) == 2
+    assert "--permutations must be 1 or more. Received: 0" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_images_over_the_largest_size_are_left_out_and_named(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)  # put back afterwards
+    root = make_folder(tmp_path / "images", num_images=2)
+    large = root / "test" / "cat" / "large.png"
+    large.write_bytes(cv2.imencode(".png", np.zeros((200, 200), np.uint8))[1].tobytes())
+    assert run(root, "--out", tmp_path / "card", "--max-pixels", "20000") == 0
+    unreadable = read_rows(tmp_path / "card")[1]["unreadable"]
+    assert [one["image_id"] for one in unreadable] == ["test/cat/large.png"]
+    assert "--max-pixels N" in unreadable[0]["reason"]
 
 
 def test_a_clean_folder_gives_exit_code_0_and_is_not_touched(tmp_path, capsys):

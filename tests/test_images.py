@@ -25,6 +25,17 @@ def test_an_eight_bit_gray_png_becomes_rgb_of_the_same_values(tmp_path, gradient
     assert all((decoded[..., channel] == gradient).all() for channel in range(3))
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_a_large_image_is_refused_with_the_way_to_allow_it(tmp_path, gradient, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)  # put back afterwards
+    path = save(tmp_path, "large.png", gradient)
+    images.allow_pixels(gradient.size - 2)
+    with pytest.raises(ValueError, match="too large.*at most 3070 pixels.*--max-pixels N"):
+        images.decode_image(path)
+    images.allow_pixels(gradient.size)
+    assert images.decode_image(path).shape == (48, 64, 3)
+
+
 def test_a_sixteen_bit_png_keeps_its_range_instead_of_turning_white(tmp_path, gradient):
     deep = gradient.astype(np.uint16) * 257
     decoded = images.decode_image(save(tmp_path, "deep.png", deep))

@@ -70,13 +70,19 @@ def test_a_small_mark_anywhere_is_found_and_shown_where_it_lies(tmp_path, name):
     assert {box["image_id"] for box in row.boxes} == set(row.images) and len(row.boxes) > 1
 
 
-def test_the_boxes_of_a_mark_hold_it(tmp_path):
+def test_the_boxes_of_a_mark_hold_it_and_are_shown_unless_pictures_are_unwanted(tmp_path):
     # The L lies at 14 to 22 % from the left and the top, in all images.
-    row = run(build(tmp_path, "turned_marks", 120), "marks").get_row("patch_classifier")
+    card = run(build(tmp_path / "images", "turned_marks", 120), "marks")
+    row = card.get_row("patch_classifier")
     for box in row.boxes:
         for edge, side in (("left", "width"), ("top", "height")):
             middle = box[edge] + box[side] / 2
             assert 0.14 < middle < 0.22 + 6 / sets.SIZE_PX, box
+    for with_pictures in (True, False):
+        out = card.write(tmp_path / str(with_pictures), with_pictures)
+        page = (out / "report_card.html").read_text(encoding="utf-8")
+        assert page.count('alt="patch of ') == len(row.boxes) * with_pictures
+    assert leakcard.read_card(out / "report_card.json").get_row(row.check).boxes == row.boxes
 
 
 def test_patches_of_images_whose_labels_follow_nothing_are_no_alarm(tmp_path):

@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 
 import leakcard
-from leakcard import reading, rows, rules
+from leakcard import images, reading, rows, rules, stats
 
 PLAIN_MARKS = {"fail": "x", "warn": "!", "not testable": "?", "pass": "ok"}
 
@@ -36,8 +36,19 @@ def make_parser():
         "expression with a group",
     )
     add("--record", help="JSON record of the training run (see leakcard.training_record)")
-    add("--permutations", type=int, default=999, help="for each p-value (999)")
+    add(
+        "--permutations",
+        type=int,
+        default=999,
+        help=f"for each p-value (999); fewer than {stats.LEAST_PERMUTATIONS} are raised to that",
+    )
     add("--seed", type=int, default=0, help="of permutations and folds (0)")
+    add(
+        "--max-pixels",
+        type=int,
+        default=images.MAX_PIXELS,
+        help="largest image that is decoded, at about 10 bytes a pixel (%(default)s)",
+    )
     add("--no-pictures", action="store_true", help="HTML without thumbnails")
     add("--verbose", action="store_true", help="show the rows that pass, too")
     explain = commands.add_parser(
@@ -94,19 +105,30 @@ def main(arguments=None):
 
 def audit_images(options):
     """Return the card of what the command line names."""
-    if options.permutations < 1:
-        raise ValueError(f"--permutations must be 1 or more. Received: {options.permutations}")
+    for name in ("permutations", "max_pixels"):
+        if getattr(options, name) < 1:
+            raise ValueError(
+                f"--{name.replace('_', '-')} must be 1 or more. Received: {getattr(options, name)}"
+            )
+    images.allow_pixels(options.max_pixels)
     target = Path(options.images)
     table = reading.read_images(target)
     audited = {target.resolve()} if target.is_dir() else reading.find_image_folders(table)
     check_output(options.out, audited)
     record = leakcard.read_record(options.record) if options.record else None
+    num_permutations = max(options.permutations, stats.LEAST_PERMUTATIONS)
+    if num_permutations > options.permutations:
+        table.attrs["notes"] = [
+            *table.attrs.get("notes", []),
+            f"{num_permutations} permutations instead of {options.permutations}: with fewer, no "
+            f"p-value of a card of {stats.NUM_TESTS} tests could be under 0.05 once corrected.",
+        ]
     return leakcard.audit(
         table,
         record=record,
         group=options.group,
         pattern=options.pattern,
-        num_permutations=options.permutations,
+        num_permutations=num_permutations,
         seed=options.seed,
     )
 

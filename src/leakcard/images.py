@@ -15,8 +15,9 @@ from leakcard import files
 # Part of every cache key: raise it whenever decoding or resizing gives other pixels.
 DECODER_VERSION = "2"
 
-# An image of more pixels is refused: 10 bytes for each are needed at once.
-MAX_PIXELS = 178_956_970
+# Pillow warns from its limit on and refuses twice as much; about 10 bytes a pixel are needed at
+# once. `allow_pixels` changes it.
+MAX_PIXELS = 2 * Image.MAX_IMAGE_PIXELS
 ORIENTATION = 0x0112  # the EXIF tag
 # What a 16-bit sample is divided by, so that 65535 becomes 255.
 SIXTEEN_TO_EIGHT_BITS = 257
@@ -24,6 +25,17 @@ SIXTEEN_TO_EIGHT_BITS = 257
 
 class Refused(ValueError):
     """An image that is whole, but of which it is not certain what it shows, or too large."""
+
+
+def allow_pixels(num_pixels):
+    """Set how large an image may be: Pillow's limit, for the whole process.
+
+    Parameters
+    ----------
+    num_pixels : int
+        Width times height, rounded up to an even number; `MAX_PIXELS` by default.
+    """
+    Image.MAX_IMAGE_PIXELS = -(-num_pixels // 2)
 
 
 def _scale_sixteen_bits(image, path):
@@ -73,8 +85,6 @@ def _decode(content, path):
     try:
         with Image.open(io.BytesIO(content)) as image:
             file_format = str(image.format)
-            if image.width * image.height > MAX_PIXELS:
-                raise Refused(_tell_too_large(path, f"{image.width} x {image.height} pixels"))
             image.load()  # open() reads only the header: half a file passes it
             if image.getexif().get(ORIENTATION, 1) != 1:
                 image = ImageOps.exif_transpose(image)  # as every viewer shows it
@@ -93,8 +103,9 @@ def _decode(content, path):
 
 def _tell_too_large(path, what):
     return (
-        f"An image is too large: {path}. Expected at most {MAX_PIXELS / 1e6:.0f} million pixels, "
-        f"since decoding needs about 10 bytes for each. To allow it, make it smaller. "
+        f"An image is too large: {path}. Expected at most {2 * Image.MAX_IMAGE_PIXELS} pixels, "
+        f"since decoding needs about 10 bytes for each. To read it, make it smaller, or "
+        f"allow more: leakcard audit --max-pixels N (in Python: leakcard.images.allow_pixels(N)). "
         f"Received: {what}"
     )
 

@@ -198,7 +198,7 @@ def _format_box(path, box):
     # With as much around it: a patch alone is hard to recognise.
     beside, above = (right - left + 1) // 2, (bottom - top + 1) // 2
     cut = image[max(0, top - above) : bottom + above, max(0, left - beside) : right + beside]
-    whole = images.resize_image(image, THUMBNAIL_PX)
+    whole = images.resize_image(image, THUMBNAIL_PX).copy()  # decoded arrays cannot be drawn on
     corners = [
         (round(THUMBNAIL_PX * x / width), round(THUMBNAIL_PX * y / height))
         for x, y in ((left - beside, top - above), (right + beside, bottom + above))

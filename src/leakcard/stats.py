@@ -10,7 +10,9 @@ import scipy
 CHUNK = 100
 # A bound is one-sided; what would have been found is what a test finds four times in five after
 # correction for as many tests as a card has.
-TAIL, POWER, NUM_TESTS = 0.05, 0.8, 16
+TAIL, POWER, NUM_TESTS = 0.05, 0.8, 24
+# With fewer, the smallest p of a card with as many tests stays over 0.05 once corrected.
+LEAST_PERMUTATIONS = round(NUM_TESTS / TAIL)
 
 
 class Test(NamedTuple):
