@@ -137,7 +137,10 @@ def share_patients(how):
         names = table[column].to_numpy(copy=True)
         for a, b in zip(one, other, strict=True):
             names[b] = names[a].upper() if how == "spelling" else names[a]
-        return table.assign(**{column: names}), pictures
+        table = table.assign(**{column: names})
+        traits = ["age_years", "sex", "source"]  # of one patient, as the images now are
+        table.loc[other, traits] = table.loc[one, traits].to_numpy()
+        return table, pictures
 
     return functools.partial(change, alter)
 
