@@ -412,21 +412,38 @@ def audit_set(kind, size, seed, data_dir):
 def count_rates(outcomes):
     """Rates of alarms, as `leakcard rules` reads them: a row for each rule, kind and size.
 
-    Of a leak: among all sets. Of clean sets: among those in which the row was testable.
+    Of a leak: among all sets. Of clean sets: among those in which the row was testable; kinds in
+    which it never alarmed are counted together.
     """
-    found = []
-    for (kind, size, row), sets_ in outcomes.groupby(["kind", "size", "row"], sort=False):
-        is_leak = kind in LEAKS
-        if is_leak and row != LEAKS[kind][0] or row in ALWAYS_SO | IS_SO.get(kind, set()):
-            continue
-        asked = sets_ if is_leak else sets_[sets_["status"] != "not testable"]
-        if not len(asked):
-            continue
-        alarms = int(asked["status"].isin(["warn", "fail"]).sum())
-        low, high = evaluation.wilson_interval(alarms, len(asked))
-        found.append((row, kind, is_leak, size, alarms, len(asked), round(low, 4), round(high, 4)))
-    columns = ["rule", "kind", "is_leak", "size", "alarms", "sets", "low", "high"]
-    return pd.DataFrame(found, columns=columns)
+    outcomes = outcomes.assign(
+        is_leak=outcomes["kind"].isin(list(LEAKS)),
+        alarm=outcomes["status"].isin(["warn", "fail"]),
+        rule=outcomes["row"].str.replace("device_", "group_"),  # rows of a column are of one rule
+        size=outcomes["size"].astype(str),
+    )
+    expected = outcomes["kind"].map({kind: row for kind, (row, _, _) in LEAKS.items()})
+    is_so = [row in ALWAYS_SO | IS_SO.get(kind, set()) for kind, row in _pair(outcomes)]
+    testable = (outcomes["status"] != "not testable") & ~np.array(is_so)
+    asked = outcomes[np.where(outcomes["is_leak"], outcomes["row"] == expected, testable)].copy()
+    alarms = asked.groupby(["rule", "kind"])["alarm"].transform("sum")
+    silent = ~asked["is_leak"] & (alarms == 0)
+    num_kinds = asked[silent].groupby("rule")["kind"].nunique()
+    asked.loc[silent, "kind"] = asked["rule"].map(lambda rule: f"{num_kinds.get(rule)} other kinds")
+    asked.loc[silent, "size"] = "all"
+    counts = asked.groupby(["rule", "kind", "is_leak", "size"], sort=False)["alarm"]
+    rates = counts.agg(alarms="sum", sets="size").reset_index()
+    bounds = [
+        evaluation.wilson_interval(k, n)
+        for k, n in zip(rates["alarms"], rates["sets"], strict=True)
+    ]
+    rates[["low", "high"]] = np.round(bounds, 4)
+    return rates.sort_values(
+        ["rule", "is_leak", "kind", "size"], ascending=[True, False, True, True]
+    )
+
+
+def _pair(outcomes):
+    return zip(outcomes["kind"], outcomes["row"], strict=True)
 
 
 def measure(options):
