@@ -447,16 +447,6 @@ def test_energies_become_records_with_their_chance_level():
     assert np.isnan(rows.loc[("normal", "energy_in_mask"), "value"])
 
 
-def test_a_trend_of_proportions_agrees_with_its_formula():
-    doses, k, n = np.array([0, 0.5, 1]), np.array([10, 15, 22]), np.array([30, 30, 30])
-    share, mean = k.sum() / n.sum(), (n * doses).sum() / n.sum()
-    statistic = (k * (doses - mean)).sum()
-    variance = share * (1 - share) * (n * (doses - mean) ** 2).sum() * n.sum() / (n.sum() - 1)
-    expected = 2 * stats.norm.sf(abs(statistic) / np.sqrt(variance))
-    assert evaluation.trend_test(doses, k, n) == pytest.approx(expected)
-    assert evaluation.trend_test(doses, [15, 15, 15], n) == pytest.approx(1)
-
-
 def test_two_classes_of_three_are_ranked_by_the_share_each_has_of_both():
     rng = np.random.default_rng(0)
     scores = rng.dirichlet([1, 1, 1], size=60)

@@ -367,3 +367,15 @@ def test_names_of_many_cards_take_one_line_each(num_cards, num_lines):
     figures.draw_status_grid(ax, grid)
     lines = {len(label.get_text().splitlines()) for label in ax.get_xticklabels()}
     assert lines == {num_lines}
+
+
+def test_worths_are_drawn_in_points_with_both_intervals_and_the_planted_truth():
+    row = {"worth": 0.1, "lower": 0.05, "upper": 0.15, "patient_lower": 0.0, "patient_upper": 0.2}
+    table = pd.DataFrame([{"contrast": "copies", "smallest": 0.08, **row}])
+    _, ax = plt.subplots()
+    figures.draw_worth(ax, table, {"copies": 0.12})
+    drawn = [tuple(np.round(line.get_xdata(), 6)) for line in ax.lines]
+    assert [(5.0, 15.0), (0.0, 20.0), (10.0,), (12.0,)] == drawn[:4]
+    assert ax.patches[0].get_width() == pytest.approx(16)
+    assert ax.texts[0].get_text() == "+10.0 [+5.0, +15.0]"
+    plt.close("all")

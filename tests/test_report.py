@@ -6,7 +6,7 @@ import pytest
 from toy_results import AT_A_GLANCE, NAME, make_results, read_page
 
 import leakcard
-from leakage import paths, record, report
+from leakage import evaluation, paths, record, report
 from leakage import readme as readme_blocks
 from leakcard import files
 
@@ -159,6 +159,19 @@ def test_the_table_of_marks_sets_planted_and_swapped_side_by_side():
     assert (line["variant"], line["n"]) == ("letter: inpaint+crop", "60")
     assert line["accuracy as planted"] == "0.900 (0.800 to 0.900)"
     assert line["difference"] == "0.700 (0.600 to 0.700)"
+
+
+def test_the_table_of_worths_has_both_intervals_and_what_could_be_seen():
+    worth = {"contrast": "copies", "num_draws": 24, "worth": 0.1, "lower": 0.05, "upper": 0.15,
+             "patient_lower": 0.08, "patient_upper": 0.12, "p_value": 0.01, "p_holm": 0.06,
+             "smallest": 0.07}  # fmt: skip
+    rows = evaluation.list_worth_scores(pd.DataFrame([worth]), "accuracy")
+    records = record.make_records(rows, notebook="04_x", backbone="vgg16", protocol="H3")
+    (line,) = report.make_worth_table(records).to_dict("records")
+    assert (line["protocol"], line["class"], line["n"]) == ("H3", "accuracy", "24")
+    assert line["worth"] == "0.100 (0.050 to 0.150)"
+    assert line["over patients"] == "0.100 (0.080 to 0.120)"
+    assert line["p (Holm)"] == "0.060" and line["smallest seen"] == "0.070"
 
 
 def test_runs_and_energy_are_laid_out_one_row_each(run_dir):

@@ -186,23 +186,6 @@ def mcnemar_test(correct_a, correct_b) -> McNemar:
     return McNemar(*table[0], *table[1], float(result.pvalue))
 
 
-def trend_test(doses, k, n) -> float:
-    """Two-sided p-value of a trend of proportions over doses (Cochran-Armitage).
-
-    Parameters
-    ----------
-    doses : array-like of shape (n_doses,)
-    k, n : array-like of shape (n_doses,), dtype=int
-        Successes and trials at each dose.
-    """
-    from statsmodels.stats import contingency_tables  # waited for only here
-
-    k, n = np.asarray(k, dtype=int), np.asarray(n, dtype=int)
-    table = contingency_tables.Table(np.stack([k, n - k], axis=1), shift_zeros=False)
-    scores = np.asarray(doses, dtype=float), np.array([1.0, 0.0])
-    return float(table.test_ordinal_association(*scores).pvalue)
-
-
 def fisher_test(k1: int, n1: int, k2: int, n2: int) -> float:
     """Two-sided p-value of Fisher's exact test of k1/n1 against k2/n2."""
     k1, n1 = check_counts(k1, n1)

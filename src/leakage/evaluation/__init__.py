@@ -15,6 +15,7 @@ from leakage.evaluation.records import (
     list_energy_scores,
     list_mark_scores,
     list_reliance_scores,
+    list_worth_scores,
 )
 from leakage.evaluation.reliance import (
     find_worst_group,
@@ -35,8 +36,8 @@ from leakage.evaluation.scores import (
     score_predictions,
 )
 from leakage.evaluation.seeds import summarize_seeds
-from leakage.evaluation.steps import tabulate_steps
 from leakage.evaluation.verdicts import Verdict, find_detectable_shares, judge_result
+from leakage.evaluation.worth import DrawScores, Worth, estimate_worth, score_draws, tabulate_worth
 from leakcard.intervals import (
     McNemar,
     bootstrap_interval,
@@ -45,13 +46,14 @@ from leakcard.intervals import (
     mcnemar_test,
     newcombe_interval,
     paired_interval,
-    trend_test,
     wilson_interval,
 )
 
 __all__ = [
+    "DrawScores",
     "McNemar",
     "Verdict",
+    "Worth",
     "bootstrap_interval",
     "bound_hits",
     "compare_runs",
@@ -59,6 +61,7 @@ __all__ = [
     "describe_provenance",
     "draw_resamples",
     "estimate_effects",
+    "estimate_worth",
     "find_detectable_shares",
     "find_never_predicted",
     "find_worst_group",
@@ -72,11 +75,13 @@ __all__ = [
     "list_energy_scores",
     "list_mark_scores",
     "list_reliance_scores",
+    "list_worth_scores",
     "measure_energy_in_mask",
     "measure_mark_use",
     "measure_reliance",
     "newcombe_interval",
     "paired_interval",
+    "score_draws",
     "score_majority",
     "score_one_against_rest",
     "score_pair",
@@ -85,9 +90,8 @@ __all__ = [
     "summarize_energy",
     "summarize_seeds",
     "tabulate_counterfactuals",
-    "trend_test",
     "tabulate_scores",
-    "tabulate_steps",
+    "tabulate_worth",
     "weigh_recalls",
     "wilson_interval",
 ]

@@ -7,6 +7,9 @@ import pandas as pd
 
 from leakcard import intervals
 
+# Metric of a record, and its column in `tabulate_worth`.
+WORTH_NUMBERS = {"worth_p": "p_value", "worth_p_holm": "p_holm", "smallest_worth": "smallest"}
+
 
 def list_reliance_scores(counterfactuals, variant) -> pd.DataFrame:
     """Rows of `tabulate_counterfactuals`: accuracy and reliance of each version and mode."""
@@ -79,3 +82,21 @@ def list_effect_scores(effects, variant) -> pd.DataFrame:
     spread = {"metric": "run_to_run_deviation", "value": effects["run_sd"].iloc[0]}
     common = {"variant": variant, "class": "all", "interval": "none"}
     return pd.DataFrame([*rows, common | spread | {"n": effects["num_runs"].iloc[0]}])
+
+
+def list_worth_scores(table, metric) -> pd.DataFrame:
+    """Rows of `tabulate_worth`, five a contrast: worth over draws and over patients, p, smallest.
+
+    `class` says whose difference it is (`metric`); `n` counts the draws.
+    """
+    rows = []
+    for row in table.to_dict("records"):
+        common = {"variant": row["contrast"], "class": metric, "n": row["num_draws"]}
+        for kind, start in (("draws", ""), ("patient_bootstrap", "patient_")):
+            bounds = {end: row[f"{start}{end}"] for end in ("lower", "upper")}
+            rows.append(
+                {**common, "metric": "worth", "interval": kind, "value": row["worth"], **bounds}
+            )
+        for name, column in WORTH_NUMBERS.items():
+            rows.append({**common, "metric": name, "interval": "none", "value": row[column]})
+    return pd.DataFrame(rows)

@@ -76,9 +76,8 @@ def score_pair(test, runs, class_names, positive, negative, num_bootstrap=1000) 
     first, second = (class_names.index(name) for name in (positive, negative))
     rows = []
     for seed, values in runs.items():
-        pair = np.asarray(values, dtype=float)[chosen][:, [first, second]]
-        pair = np.maximum(pair, np.finfo(np.float64).tiny)  # a softmax may round to 0
-        ranked = np.log(pair[:, 0]) - np.log(pair[:, 1])
+        values = np.asarray(values, dtype=float)[chosen]
+        ranked = scoring.rank_pair(values[:, first], values[:, second])
         area = scoring.score_one_against_rest(truth, ranked, 1, patients, num_bootstrap)
         rows.append(area | {"seed": seed})
     return pd.DataFrame(rows).assign(
@@ -119,12 +118,12 @@ def make_predictions(test, runs, class_names, **columns) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `seed, image_id, label, predicted` and `score_<class>` for each class.
+        `seed, image_id, patient_id, label, predicted` and `score_<class>` for each class.
     """
     frames = []
     for seed, values in runs.items():
         values = np.asarray(values)
-        frame = test[["image_id", "label"]].reset_index(drop=True)
+        frame = test[["image_id", "patient_id", "label"]].reset_index(drop=True)
         frame["predicted"] = np.asarray(class_names)[values.argmax(axis=1)]
         for position, name in enumerate(class_names):
             frame[f"score_{name}"] = values[:, position]

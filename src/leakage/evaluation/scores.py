@@ -121,12 +121,18 @@ def score_one_against_rest(
     groups = np.arange(len(y_true)) if groups is None else _check_groups(groups, len(y_true))
 
     def compute(weights):
-        return _compute_auc(weights, y_true == class_index, scores)
+        return compute_auc(weights, y_true == class_index, scores)
 
     lower, upper = intervals.bootstrap_interval(compute, groups, num_bootstrap, seed)
     value = float(compute(np.ones((1, len(y_true))))[0])
     return {"value": value, "lower": lower, "upper": upper, "interval": resampled,
             "n": len(y_true)}  # fmt: skip
+
+
+def rank_pair(first, second):
+    """Rank images by the share that one class has of the scores of two, ndarray of floats."""
+    tiny = np.finfo(np.float64).tiny  # a softmax may round to 0
+    return np.log(np.maximum(first, tiny)) - np.log(np.maximum(second, tiny))
 
 
 def find_never_predicted(y_pred, class_names) -> list[str]:
@@ -160,17 +166,28 @@ def _compute_statistics(weights, y_true, y_pred, scores, auc_classes) -> np.ndar
         recall = hits / num_true
         # Present but never hit is an F1 of 0; absent from the test set, it is undefined.
         f1 = np.where(num_true > 0, 2 * hits / (num_true + num_predicted), np.nan)
-    auc = np.stack([_compute_auc(weights, y_true == i, scores[:, i]) for i in auc_classes], axis=1)
+    auc = np.stack([compute_auc(weights, y_true == i, scores[:, i]) for i in auc_classes], axis=1)
     columns = [accuracy[:, None], recall.mean(axis=1)[:, None], f1, auc]
     if num_classes > 2:
         columns.append(auc.mean(axis=1)[:, None])
     return np.concatenate(columns, axis=1)
 
 
-def _compute_auc(weights, is_positive, scores) -> np.ndarray:
-    """AUC of each resample: the weighted share of (positive, negative) pairs in the right order.
+def compute_auc(weights, is_positive, scores) -> np.ndarray:
+    """Return the AUC of each resample: the weighted share of pairs in the right order.
 
-    A tie counts one half, as in the Mann-Whitney statistic. NaN without both classes.
+    Parameters
+    ----------
+    weights : ndarray of shape (n_resamples, n_images)
+        How often each image counts.
+    is_positive : ndarray of shape (n_images,), dtype=bool
+    scores : ndarray of shape (n_images,)
+        Higher is more likely positive.
+
+    Returns
+    -------
+    ndarray of shape (n_resamples,)
+        A tie counts one half, as in the Mann-Whitney statistic. NaN without both classes.
     """
     order = np.argsort(scores, kind="stable")
     starts = np.flatnonzero(np.diff(scores[order], prepend=-np.inf))

@@ -6,7 +6,7 @@ in a notebook.
 
 from leakage.figures.comparisons import draw_claims, draw_scores, draw_seed_dots
 from leakage.figures.curves import draw_confusion, draw_dose_response, draw_history, draw_roc
-from leakage.figures.factors import draw_effects, draw_quality
+from leakage.figures.factors import draw_effects, draw_quality, draw_worth
 from leakage.figures.grids import draw_status_grid
 from leakage.figures.images import draw_cam_grid, draw_image_grid
 from leakage.figures.networks import draw_embedding, draw_network
@@ -31,6 +31,7 @@ __all__ = [
     "draw_seed_dots",
     "draw_status_grid",
     "draw_tradeoff",
+    "draw_worth",
     "get_tradeoff_size",
     "set_style",
 ]

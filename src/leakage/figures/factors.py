@@ -69,6 +69,53 @@ def draw_effects(ax, effects, xlabel="effect on accuracy", interval="95 % over s
     return ax
 
 
+def draw_worth(ax, table, truth=None):
+    """Draw what each leak is worth, in points, with its interval over draws and over patients.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    table : DataFrame
+        Rows of `leakage.evaluation.tabulate_worth`.
+    truth : dict of str to float, optional
+        The planted worth of a contrast, where it is known; in [-1, 1].
+
+    Returns
+    -------
+    Axes
+        With a line at 0, and at each row a band of what would not have been seen.
+    """
+    truth = truth or {}
+    for y, row in enumerate(table.to_dict("records")):
+        points = {name: 100 * value for name, value in row.items() if isinstance(value, float)}
+        ax.barh(y, 2 * points["smallest"], 0.7, -points["smallest"], color=style.CHANCE, alpha=0.15)
+        ax.plot([points["lower"], points["upper"]], [y, y], color=style.OURS, linewidth=3)
+        ax.plot(
+            [points["patient_lower"], points["patient_upper"]], [y + 0.2, y + 0.2], color="black"
+        )
+        ax.plot(points["worth"], y, "o", color=style.OURS, markersize=7)
+        if row["contrast"] in truth:
+            ax.plot(100 * truth[row["contrast"]], y - 0.2, "D", color=style.PUBLISHED)
+        text = "{worth:+.1f} [{lower:+.1f}, {upper:+.1f}]".format(**points)
+        ax.text(1.02, y, text, transform=ax.get_yaxis_transform(), va="center", fontsize=10)
+    handles = [
+        Line2D([], [], marker="o", color=style.OURS, linewidth=3, label="95 % over draws"),
+        Line2D([], [], color="black", label="95 % over patients"),
+        Patch(color=style.CHANCE, alpha=0.15, label="too small to be seen (80 % power)"),
+    ]
+    if truth:
+        handles.append(
+            Line2D([], [], marker="D", linestyle="", color=style.PUBLISHED, label="as planted")
+        )
+    ax.axvline(0, color=style.CHANCE, linestyle=":")
+    labels = [style.wrap_text(name, LABEL_WIDTH) for name in table["contrast"]]
+    ax.set_yticks(range(len(labels)), labels)
+    ax.set_ylim(len(labels) - 0.5, -0.5)
+    ax.tick_params(axis="y", length=0)
+    ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1.01), ncols=2, borderaxespad=0)
+    return ax
+
+
 def draw_quality(ax, values, labels, bounds=None, xlabel: str = "quality"):
     """Draw the histogram of a measure of quality, one line a class.
 

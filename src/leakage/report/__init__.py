@@ -18,6 +18,7 @@ from leakage.report.tables import (
     make_mark_table,
     make_reliance_table,
     make_runs_table,
+    make_worth_table,
 )
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "make_mark_table",
     "make_reliance_table",
     "make_runs_table",
+    "make_worth_table",
     "write_index",
     "write_summary",
 ]

@@ -6,6 +6,7 @@ from leakage.report import claims, tables
 from leakcard import files
 
 SECTIONS = {
+    "What each leak is worth": tables.make_worth_table,
     "What is left on counterfactual versions": tables.make_reliance_table,
     "What a planted mark decides": tables.make_mark_table,
     "Where the evidence of Grad-CAM lies": tables.make_energy_table,

@@ -110,6 +110,26 @@ def make_mark_table(records):
     return _spread(scored, [*key[:3], "n"], "metric")
 
 
+def make_worth_table(records):
+    """Lay out what each leak is worth, paired by draw.
+
+    Returns
+    -------
+    DataFrame
+        Text. One row a contrast and score: its mean over `n` draws, the intervals over draws and
+        over patients, Holm's p, and the smallest worth that would have been seen.
+    """
+    names = {"worth": "worth", "worth_p_holm": "p (Holm)", "smallest_worth": "smallest seen"}
+    scored = records[records["metric"].isin(list(names))]
+    over_patients = scored["interval"] == "patient_bootstrap"
+    shown = scored["value"].map(lambda value: f"{value:.3f}")
+    shown = shown.where(scored["metric"] != "worth", _show_values(scored))
+    metric = scored["metric"].map(names).where(~over_patients, "over patients")
+    scored = scored.assign(shown=shown, metric=metric)
+    key = ["notebook", "protocol", "variant", "class", "backbone", "n"]
+    return _spread(scored, key, "metric")
+
+
 def make_energy_table(records):
     """Lay out which share of the Grad-CAM evidence lies where it may lie.
 
