@@ -200,19 +200,6 @@ def test_scores_without_an_interval_column_are_refused():
         figures.draw_claims(plt.subplots()[1], pd.DataFrame(columns=["label", "k", "n"]))
 
 
-def test_a_collapsed_seed_is_drawn_apart():
-    frame = pd.DataFrame({
-        "label": ["as published"] * 3 + ["strict"] * 2, "value": [0.9, 0.5, 0.9, 0.8, 0.8],
-        "collapsed": [False, True, False, False, False],
-    })  # fmt: skip
-    figure, ax = plt.subplots()
-    figures.draw_seed_dots(ax, frame, chance=0.36)
-    crosses = [line for line in ax.get_lines() if line.get_marker() == "x"]
-    assert np.concatenate([line.get_xdata() for line in crosses]).tolist() == [0.5]
-    assert "one seed, a class never predicted" in get_legend(ax)
-    check_page(figure)
-
-
 def test_claims_put_the_published_interval_beside_ours_with_seeds_and_chance():
     result = published.RESULTS["paper_vgg19"]
     claims = [

@@ -58,7 +58,7 @@ def test_kept_and_removed_parts_make_up_the_image(image, mask):
 
 def test_the_border_lies_outside_the_box(image):
     border = treatments.apply_treatment("border only", image)
-    assert (border[treatments.make_box(40)] == 0).all()
+    assert (border[treatments.make_centre((40, 40), treatments.BOX_SHARE)] == 0).all()
     np.testing.assert_array_equal(border[:4], image[:4])
 
 
@@ -153,7 +153,8 @@ def test_counterfactual_bytes_are_those_of_the_version_before(table):
     row = table.iloc[0]
     pixels = images.load_images([row["path"]], 48)[0]
     mask = images.load_masks([row["mask_path"]], 48)[0]
-    for name, inside in (("mask only", mask), ("centre box only", treatments.make_box(48))):
+    box = treatments.make_centre((48, 48), treatments.BOX_SHARE)
+    for name, inside in (("mask only", mask), ("centre box only", box)):
         found = treatments.load_treated_image(row, 48, name)
         np.testing.assert_array_equal(found, np.where(inside[..., np.newaxis], pixels, 0))
     np.testing.assert_array_equal(treatments.load_treated_image(row, 48, "none"), pixels)

@@ -4,7 +4,7 @@ Use them inside `with plt.rc_context(figures.set_style()):`, or update `plt.rcPa
 in a notebook.
 """
 
-from leakage.figures.comparisons import draw_claims, draw_scores, draw_seed_dots
+from leakage.figures.comparisons import draw_claims, draw_scores
 from leakage.figures.curves import draw_confusion, draw_dose_response, draw_history, draw_roc
 from leakage.figures.factors import draw_effects, draw_quality, draw_worth
 from leakage.figures.grids import draw_status_grid
@@ -28,7 +28,6 @@ __all__ = [
     "draw_quality",
     "draw_roc",
     "draw_scores",
-    "draw_seed_dots",
     "draw_status_grid",
     "draw_tradeoff",
     "draw_worth",

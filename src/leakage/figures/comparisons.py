@@ -48,47 +48,6 @@ def draw_scores(ax, frame: pd.DataFrame, chance: float | None = None, xlabel: st
     return ax
 
 
-def draw_seed_dots(ax, frame: pd.DataFrame, chance: float | None = None, xlabel: str = "accuracy"):
-    """Draw one dot a seed and a bar at their mean: the spread of training, not of sampling.
-
-    Parameters
-    ----------
-    ax : matplotlib Axes
-    frame : DataFrame
-        Columns `label, value`, one row a seed, and optionally `collapsed` (True: the model
-        leaves a class unpredicted, drawn as a cross).
-    chance : float, optional
-    xlabel : str
-
-    Returns
-    -------
-    Axes
-    """
-    _check_columns(frame, ["label", "value"])
-    labels = list(dict.fromkeys(frame["label"]))
-    handles = [
-        Line2D([], [], marker="o", linestyle="", color=style.OURS, alpha=0.7, label="one seed"),
-        Line2D([], [], marker="|", linestyle="", color="black", markersize=14, label="mean"),
-    ]
-    collapsed = frame["collapsed"] if "collapsed" in frame else pd.Series(False, frame.index)
-    for y, label in enumerate(labels):
-        rows = frame["label"] == label
-        for marker, chosen in (("o", rows & ~collapsed), ("x", rows & collapsed)):
-            values = frame.loc[chosen, "value"]
-            ax.plot(values, np.full(len(values), y), marker, color=style.OURS, alpha=0.7)
-        ax.plot(frame.loc[rows, "value"].mean(), y, "|", color="black", markersize=18)
-    if collapsed.any():
-        handles.append(
-            Line2D([], [], marker="x", linestyle="", color=style.OURS,
-                   label="one seed, a class never predicted")
-        )  # fmt: skip
-    if chance is not None:
-        ax.axvline(chance, color=style.CHANCE, linestyle=":")
-        handles.append(_chance_handle(f"chance: {chance:.2f}"))
-    _finish_rows(ax, pd.DataFrame({"label": labels}), xlabel, handles)
-    return ax
-
-
 def draw_claims(ax, claims):
     """Draw each published claim beside what we find: the figure to remember.
 

@@ -30,7 +30,7 @@ from leakage.treatments._tables import (
     report_changes,
     write_treated_images,
 )
-from leakage.treatments.counterfactual import BORDER_SHARE, BOX_SHARE, THUMBNAIL_PX, make_box
+from leakage.treatments.counterfactual import BORDER_SHARE, BOX_SHARE, THUMBNAIL_PX, make_centre
 from leakage.treatments.marks import MARKS, mark_images
 from leakage.treatments.symbols import find_bright, find_symbols
 
@@ -55,7 +55,7 @@ __all__ = [
     "load_treated_image",
     "load_treated_images",
     "load_treated_pair",
-    "make_box",
+    "make_centre",
     "mark_images",
     "needs_mask",
     "report_changes",

@@ -12,11 +12,6 @@ BORDER_SHARE = 0.1
 THUMBNAIL_PX = 16
 
 
-def make_box(size_px):
-    """Return the centre box as a mask, ndarray of shape (size_px, size_px), dtype=bool."""
-    return make_centre((size_px, size_px), BOX_SHARE)
-
-
 def make_centre(shape, share):
     """Return the centre of an image as a mask: `share` of its height and of its width."""
     box = np.zeros(shape, dtype=bool)

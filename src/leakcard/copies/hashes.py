@@ -10,7 +10,6 @@ import numpy as np
 
 NUM_BITS = 64
 NUM_BANDS = 4
-BAND_BITS = NUM_BITS // NUM_BANDS
 # Comparisons in one block: small enough for the processor's cache, large enough for NumPy.
 BLOCK_SIZE = 1 << 20
 # Pairs handed over at a time.
