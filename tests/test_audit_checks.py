@@ -130,6 +130,17 @@ def make_row(status, p_value, **columns):
     return leakcard.Row("L2", "x", "x", status, figure="f", p_value=p_value, **columns)
 
 
+def test_what_may_be_the_subject_is_called_chance_where_chance_explains_it():
+    told = {"reason": "may be the subject", "boxes": ({"image_id": "i"},), "detectable": 0.3}
+    told |= {"effect": 0.2, "threshold": 0.15}
+    by_chance, above = rows.settle_rows(
+        [make_row("not testable", 0.3, **told), make_row("not testable", 0.001, **told)]
+    )
+    assert by_chance.status == above.status == "not testable"
+    assert "occurs by chance" in by_chance.reason and not by_chance.boxes
+    assert above.reason == "may be the subject" and above.boxes
+
+
 def test_p_values_are_corrected_for_their_number_and_chance_findings_are_not_testable():
     settled = rows.settle_rows(
         [

@@ -8,6 +8,7 @@ import pytest
 import leakcard
 import phantoms
 from leakage import data
+from leakcard import stats
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +38,7 @@ def test_the_clean_phantoms_raise_nothing_and_every_code_has_a_row(clean, looks)
         is_bounded = row.effect_upper is None or row.effect_upper < row.threshold
         assert row.status == "not testable" or is_bounded, row
     assert all(row.reason for row in card.rows)
+    assert sum(row.p_value is not None for row in card.rows) <= stats.NUM_TESTS
 
 
 def plant_shared_patient(table):

@@ -120,8 +120,9 @@ def audit(
     looks : Looks, optional
         As from `measure_looks`, of these images and any others. Measured by default.
     num_permutations : int
-        For every p-value; with 999 the smallest is 0.001, which survives correction for the 24
-        tests of a card. With fewer than `stats.LEAST_PERMUTATIONS` rows become not testable.
+        For every p-value; with 999 the smallest is 0.001, which survives correction for the
+        `stats.NUM_TESTS` tests of a card. With fewer than `stats.LEAST_PERMUTATIONS` rows become
+        not testable.
     seed : int
         Decides permutations, folds and bootstraps.
     checks : dict of str to callable

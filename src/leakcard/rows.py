@@ -201,7 +201,8 @@ def settle_rows(rows):
     list of Row
         With `p_adjusted` (Holm) and the p-values in `figure`. An alarm whose adjusted p is over
         0.05, and a pass whose effect may be as large as the threshold, are not testable: the
-        reason says why, and what would have been seen.
+        reason says why, and what would have been seen. What a check calls not testable because it
+        may be the subject is no more than chance where its adjusted p is over 0.05, and says so.
     """
     tested = [number for number, row in enumerate(rows) if row.p_value is not None]
     if not tested:
@@ -220,9 +221,7 @@ def settle_rows(rows):
 
 
 def _settle_row(row, num_tests):
-    if row.status == "not testable":
-        return row
-    alarms = row.status != "pass"
+    alarms = row.status != "pass"  # or not testable, for what else it may be: if not by chance
     if alarms and row.p_adjusted <= ALPHA:
         return row
     if not alarms and (row.effect_upper is None or row.effect_upper < row.threshold):
