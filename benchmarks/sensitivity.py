@@ -26,9 +26,10 @@ from tqdm.auto import tqdm
 
 import leakcard
 import phantoms
-from benchmarks import common
+from benchmarks import calibrate_copies, common
 from leakage import data, evaluation, paths
 from leakcard import facts, files
+from leakcard.copies import fingerprints
 from phantoms import sets
 
 DEFAULTS = {"data_dir": "", "sizes": "60,160", "seeds": 20, "jobs": 2, "kinds": "", "out": ""}
@@ -103,16 +104,16 @@ def redraw(draw):
     return functools.partial(change, alter)
 
 
-def copy(disguise=None, source="test", target="train", label=None):
-    """Copies of some images of one split, as other patients, in another."""
+def copy(disguise=None, source="test", other_label=False):
+    """Copies of some images of one split in the training set, as images of other patients."""
 
     def alter(table, pictures, is_case, rng):
-        of_test = np.flatnonzero(table["split"] == source)
-        chosen = rng.choice(of_test, max(2, round(COPIED * len(of_test))), replace=False)
-        rows = table.iloc[chosen].assign(split=target)
+        there = np.flatnonzero(table["split"] == source)
+        chosen = rng.choice(there, max(2, round(COPIED * len(there))), replace=False)
+        rows = table.iloc[chosen].assign(split="train")
         rows["image_id"] = [f"copy_{number:03d}" for number in range(len(rows))]
         rows["patient_id"] = [f"q{number:03d}" for number in range(len(rows))]
-        if label:
+        if other_label:
             rows["label"] = rows["label"].map({"case": "control", "control": "case"})
         made = [disguise(pictures[place], rng) if disguise else pictures[place] for place in chosen]
         return pd.concat([table, rows], ignore_index=True), [*pictures, *made]
@@ -154,22 +155,10 @@ def assign(function):
     return functools.partial(change, alter)
 
 
-def encode(picture, quality):
-    jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return cv2.imdecode(jpeg, cv2.IMREAD_GRAYSCALE)
-
-
-def crop(picture, rng, share=0.2):
-    height, width = picture.shape
-    top, left = (int(rng.uniform(0, share) * side) for side in (height, width))
-    keep = 1 - share
-    return picture[top : top + int(keep * height), left : left + int(keep * width)]
-
-
-def turn(picture, rng):
-    centre = (picture.shape[1] / 2, picture.shape[0] / 2)
-    move = cv2.getRotationMatrix2D(centre, rng.choice([-1, 1]) * rng.uniform(3, 10), 1)
-    return cv2.warpAffine(picture, move, picture.shape[::-1])
+def crop(picture, rng):
+    """Cut by a fifth in each direction, wherever the rest lies."""
+    left, top = rng.uniform(0, 0.2, 2)
+    return fingerprints.crop_view(picture, (left, top, 0.2 - left, 0.2 - top))
 
 
 def shade(picture, rng):
@@ -182,11 +171,11 @@ def shrink(picture, rng):
     return cv2.resize(picture, None, fx=0.8, fy=0.8, interpolation=cv2.INTER_AREA)
 
 
-def move_to(source, table, rng):
+def move_test_set(table, is_case, rng):
     """Most of the test set and little of the training set are of one source."""
     is_test = (table["split"] == "test").to_numpy()
     is_there = np.where(rng.random(len(table)) < FOLLOWS, is_test, ~is_test)
-    return {"source": np.where(is_there, source, "one")}
+    return {"source": np.where(is_there, "two", "one")}
 
 
 def repeat_cases(table, is_case, rng):
@@ -199,99 +188,71 @@ def repeat_cases(table, is_case, rng):
     return {"patient_id": names}
 
 
-# Kind: (the row that must alarm, its check, the set). `SUFFIXES`: files of another format.
+def brighten(picture, rng):
+    return np.clip(picture * 1.25, 0, 255).astype(np.uint8)
+
+
+def add_children(table, is_case, rng):
+    return {"age_years": np.where(rng.random(len(table)) < 0.1, 5.0, table["age_years"])}
+
+
+def date_test_first(table, is_case, rng):
+    early, late = days(0, 200)(len(table), rng), days(150, 700)(len(table), rng)
+    return {"date": np.where(table["split"] == "test", early, late)}
+
+
+JPEG = calibrate_copies.COPIES["JPEG quality 50"]
+# Kind: (the row that must alarm, the set).
 LEAKS = {
-    "the same files": ("duplicates_across_splits", "duplicates", copy()),
-    "copies, JPEG 40 at 80 %": (
+    "the same files": ("duplicates_across_splits", copy()),
+    "copies, darker, cut by 0 to 5 %, resized, JPEG": (
         "duplicates_across_splits",
-        "duplicates",
-        copy(lambda p, rng: shrink(encode(p, 40), rng)),
+        copy(calibrate_copies.COPIES["crop, gamma 0.8, 224, JPEG"]),
     ),
-    "mirrored copies": ("duplicates_across_splits", "duplicates", copy(lambda p, rng: p[:, ::-1])),
-    "negative copies": ("duplicates_across_splits", "duplicates", copy(lambda p, rng: 255 - p)),
-    "copies turned by 3 to 10 degrees": ("duplicates_across_splits", "duplicates", copy(turn)),
-    "copies cut by 20 %": ("duplicates_across_splits", "duplicates", copy(crop)),
-    "four turned versions of each image": (
-        "duplicates_across_splits",
-        "duplicates",
-        sets.SETS["turned_copies"],
-    ),
-    "copies within training": (
-        "duplicates_within_split",
-        "duplicates",
-        copy(lambda p, rng: encode(p, 60), "train", "train"),
-    ),
-    "copies under two labels": (
-        "duplicates_across_labels",
-        "duplicates",
-        copy(lambda p, rng: encode(p, 60), "train", "train", label=True),
-    ),
-    "patients in two splits": ("patient_across_splits", "groups", share_patients("splits")),
-    "patients under two labels": ("patient_across_labels", "groups", share_patients("labels")),
-    "patients spelled in two ways": ("patient_spellings", "groups", share_patients("spelling")),
-    "devices in two splits": ("device_across_splits", "groups", share_patients("group")),
-    "age": ("age_gap", "ages", follow("age_years", between(50, 85), between(20, 55))),
-    "some children": (
-        "under_18",
-        "ages",
-        assign(
-            lambda t, c, rng: {"age_years": np.where(rng.random(len(t)) < 0.1, 5.0, t["age_years"])}
-        ),
-    ),
-    "sex": ("sex", "properties", follow("sex", always("M"), always("F"))),
-    "view": ("view", "properties", follow("view", always("AP"), always("PA"))),
-    "source": ("source", "properties", follow("source", always("one"), always("two"))),
-    "background": (
-        "background",
-        "properties",
-        follow("background", always("snow"), always("grass")),
-    ),
-    "date": ("date_gap", "dates", follow("date", days(350, 700), days(0, 400))),
-    "a test set before training": (
-        "temporal_order",
-        "dates",
-        assign(
-            lambda t, c, rng: {
-                "date": np.where(
-                    t["split"] == "test", days(0, 200)(len(t), rng), days(150, 700)(len(t), rng)
-                )
-            }
-        ),
-    ),
-    "file format": ("file_format", "properties", follow("suffix", always(".png"), always(".jpg"))),
-    "image size": ("size_class", "properties", redraw(shrink)),
-    "number of images a patient": ("patient_sizes", "patient_sizes", assign(repeat_cases)),
-    "a test set of another source": (
-        "split_source",
-        "splits",
-        assign(lambda t, c, rng: move_to("two", t, rng)),
-    ),
-    "a frame": ("border_classifier", "shortcuts", sets.SETS["hospitals"]),
-    "a frame, two images a case": (
-        "border_classifier",
-        "shortcuts",
-        sets.SETS["two_images_a_case"],
-    ),
-    "a frame, no two patients alike": ("border_classifier", "shortcuts", sets.SETS["films"]),
-    "brightness": (
-        "histogram_classifier",
-        "shortcuts",
-        redraw(lambda p, rng: np.clip(p * 1.25, 0, 255).astype(np.uint8)),
-    ),
-    "blur": ("quality_classifier", "shortcuts", redraw(lambda p, rng: cv2.blur(p, (3, 3)))),
-    "brighter to one side": ("thumbnail_classifier", "shortcuts", redraw(shade)),
-    "several traits": ("metadata_classifier", "shortcuts", sets.SETS["hospitals"]),
-    "an L anywhere": ("patch_classifier", "marks", sets.SETS["marks"]),
-    "a turned L": ("patch_classifier", "marks", sets.SETS["turned_marks"]),
-    "a letter anywhere": ("patch_classifier", "marks", sets.SETS["letters"]),
-    "a faint letter anywhere": ("patch_classifier", "marks", sets.SETS["faint_letters"]),
-    "a square anywhere": ("patch_classifier", "marks", sets.SETS["squares"]),
-    "an arrow anywhere": ("patch_classifier", "marks", sets.SETS["arrows"]),
-    "a letter beside what fills the frame": (
-        "patch_classifier",
-        "marks",
-        sets.SETS["tissue_with_letter"],
-    ),
+    "mirrored copies": ("duplicates_across_splits", copy(calibrate_copies.COPIES["mirrored"])),
+    "negative copies": ("duplicates_across_splits", copy(lambda picture, rng: 255 - picture)),
+    "copies turned by 4 to 15 degrees": ("duplicates_across_splits", copy(sets.turn)),
+    "copies cut by 20 %": ("duplicates_across_splits", copy(crop)),
+    "four turned versions of each image": ("duplicates_across_splits", sets.SETS["turned_copies"]),
+    "copies within training": ("duplicates_within_split", copy(JPEG, "train")),
+    "copies under two labels": ("duplicates_across_labels", copy(JPEG, "train", other_label=True)),
+    "patients in two splits": ("patient_across_splits", share_patients("splits")),
+    "patients under two labels": ("patient_across_labels", share_patients("labels")),
+    "patients spelled in two ways": ("patient_spellings", share_patients("spelling")),
+    "devices in two splits": ("group_across_splits", share_patients("group")),
+    "age": ("age_gap", follow("age_years", between(50, 85), between(20, 55))),
+    "some children": ("under_18", assign(add_children)),
+    "sex": ("sex", follow("sex", always("M"), always("F"))),
+    "view": ("view", follow("view", always("AP"), always("PA"))),
+    "source": ("source", follow("source", always("one"), always("two"))),
+    "background": ("background", follow("background", always("snow"), always("grass"))),
+    "date": ("date_gap", follow("date", days(350, 700), days(0, 400))),
+    "a test set before training": ("temporal_order", assign(date_test_first)),
+    "file format": ("file_format", follow("suffix", always(".png"), always(".jpg"))),
+    "image size": ("size_class", redraw(shrink)),
+    "number of images a patient": ("patient_sizes", assign(repeat_cases)),
+    "a test set of another source": ("split_source", assign(move_test_set)),
+    "a frame": ("border_classifier", sets.SETS["hospitals"]),
+    "a frame, two images a case": ("border_classifier", sets.SETS["two_images_a_case"]),
+    "a frame, no two patients alike": ("border_classifier", sets.SETS["films"]),
+    "brightness": ("histogram_classifier", redraw(brighten)),
+    "blur": ("quality_classifier", redraw(lambda picture, rng: cv2.blur(picture, (3, 3)))),
+    "brighter to one side": ("thumbnail_classifier", redraw(shade)),
+    "several traits": ("metadata_classifier", sets.SETS["hospitals"]),
+    "an L anywhere": ("patch_classifier", sets.SETS["marks"]),
+    "a turned L": ("patch_classifier", sets.SETS["turned_marks"]),
+    "a letter anywhere": ("patch_classifier", sets.SETS["letters"]),
+    "a faint letter anywhere": ("patch_classifier", sets.SETS["faint_letters"]),
+    "a square anywhere": ("patch_classifier", sets.SETS["squares"]),
+    "an arrow anywhere": ("patch_classifier", sets.SETS["arrows"]),
+    "a letter beside what fills the frame": ("patch_classifier", sets.SETS["tissue_with_letter"]),
+}
+# Beside each check stand the rows that it makes.
+CHECK_OF = {
+    row: name
+    for name, check in leakcard.CHECKS.items()
+    for rule in sys.modules[check.__module__].RULES
+    for row in rule.checks
 }
 
 
@@ -317,7 +278,7 @@ def draw_several_images(num_images, seed):
     return table.assign(**same), pictures
 
 
-# Kind: the set.
+# Kind: the set; two are read from files.
 CLEAN = {
     "nothing follows": draw_traits,
     "three classes": draw_three_classes,
@@ -328,8 +289,8 @@ CLEAN = {
     "a disease of fine texture": sets.SETS["texture"],
     "tissue that fills the frame": sets.SETS["tissue"],
     "an external test set": sets.SETS["other_place"],
-    "chest phantoms": "chest phantoms",
-    "real X-rays, labels drawn": "real X-rays",
+    "chest phantoms": None,
+    "real X-rays, labels drawn": None,
 }
 # What is so in these sets, so that to say it is no false alarm. A test set of so few images is
 # small, whatever it holds.
@@ -343,16 +304,6 @@ ALWAYS_SO = {"test_set"}
 
 def _store_jpeg(table, pictures):
     return table.assign(suffix=".jpg"), pictures
-
-
-def write(folder, table, pictures):
-    """Write a set, in the format that `suffix` names, and describe its files."""
-    suffixes = table["suffix"] if "suffix" in table else [".png"] * len(table)
-    names = [folder / f"{n}{s}" for n, s in zip(table["image_id"], suffixes, strict=True)]
-    for path, picture in zip(names, pictures, strict=True):
-        path.write_bytes(cv2.imencode(path.suffix, picture)[1].tobytes())
-    table = table.drop(columns="suffix", errors="ignore").assign(path=[str(n) for n in names])
-    return facts.describe_files(table)
 
 
 def draw_chest(folder, num_images, seed):
@@ -389,8 +340,9 @@ def audit_set(kind, size, seed, data_dir):
     with tempfile.TemporaryDirectory() as place, quiet:
         options = {}
         if kind in LEAKS:
-            _, check, make = LEAKS[kind]
-            table = write(Path(place), *make(size, seed))
+            row, make = LEAKS[kind]
+            table = facts.describe_files(sets.write_set(place, *make(size, seed)))
+            check = CHECK_OF[row]
             options["checks"] = {check: leakcard.CHECKS[check]}
             if check != "duplicates":  # the search for copies takes longer than all the rest
                 options["pairs"] = pd.DataFrame(columns=COPIES_KEY)
@@ -401,7 +353,7 @@ def audit_set(kind, size, seed, data_dir):
         elif kind == "real X-rays, labels drawn":
             table = draw_real(data_dir, size, seed)
         else:
-            table = write(Path(place), *CLEAN[kind](size, seed))
+            table = facts.describe_files(sets.write_set(place, *CLEAN[kind](size, seed)))
         card = leakcard.audit(table, seed=seed, **options)
     return pd.DataFrame(
         [(kind, size, seed, row.check, row.status) for row in card.rows],
@@ -421,10 +373,10 @@ def count_rates(outcomes):
         rule=outcomes["row"].str.replace("device_", "group_"),  # rows of a column are of one rule
         size=outcomes["size"].astype(str),
     )
-    expected = outcomes["kind"].map({kind: row for kind, (row, _, _) in LEAKS.items()})
+    expected = outcomes["kind"].map({kind: row for kind, (row, _) in LEAKS.items()})
     is_so = [row in ALWAYS_SO | IS_SO.get(kind, set()) for kind, row in _pair(outcomes)]
     testable = (outcomes["status"] != "not testable") & ~np.array(is_so)
-    asked = outcomes[np.where(outcomes["is_leak"], outcomes["row"] == expected, testable)].copy()
+    asked = outcomes[np.where(outcomes["is_leak"], outcomes["rule"] == expected, testable)].copy()
     alarms = asked.groupby(["rule", "kind"])["alarm"].transform("sum")
     silent = ~asked["is_leak"] & (alarms == 0)
     num_kinds = asked[silent].groupby("rule")["kind"].nunique()

@@ -136,27 +136,29 @@ def draw_arrow(size_px):
 
 
 def write_set(folder, table, pictures):
-    """Write the pictures of a set as PNG files.
+    """Write the pictures of a set as image files.
 
     Parameters
     ----------
     folder : path-like
         Made if it is not there.
     table : DataFrame
-        With `image_id`, as from a function of `SETS`.
+        With `image_id`, as from a function of `SETS`, and `suffix` where not all are ".png".
     pictures : sequence of ndarray of shape (height, width), dtype=uint8
 
     Returns
     -------
     DataFrame
-        The table with `path`.
+        The table with `path`, without `suffix`.
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{name}.png" for name in table["image_id"]]
-    for path, picture in zip(paths, pictures, strict=True):
-        path.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
-    return table.assign(path=[str(path) for path in paths])
+    suffixes = table.get("suffix", pd.Series(".png", table.index))
+    names = table["image_id"] + suffixes
+    for name, suffix, picture in zip(names, suffixes, pictures, strict=True):
+        (folder / name).write_bytes(cv2.imencode(suffix, picture)[1].tobytes())
+    paths = [str(folder / name) for name in names]
+    return table.drop(columns="suffix", errors="ignore").assign(path=paths)
 
 
 def _draw(patients, seed, draw):
