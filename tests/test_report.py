@@ -65,6 +65,7 @@ def test_a_claim_is_the_declared_seed_beside_the_published_value(tmp_path):
             "collapsed": 1,
             "recall": "covid 0.25",
             "verdict": "not comparable",
+            "reason": "",
         }
     ]
 

@@ -52,11 +52,13 @@ def wilson_interval(k: int, n: int) -> tuple[float, float]:
     return float(max(lower, 0.0)), float(min(upper, 1.0))
 
 
-def newcombe_interval(k1: int, n1: int, k2: int, n2: int) -> tuple[float, float]:
-    """95 % Newcombe interval (hybrid of two Wilson intervals) of k1/n1 - k2/n2.
+def newcombe_interval(
+    k1: int, n1: int, k2: int, n2: int, confidence: float = CONFIDENCE
+) -> tuple[float, float]:
+    """Newcombe interval (hybrid of two Wilson intervals) of k1/n1 - k2/n2.
 
-    For two independent samples, such as a published test set and ours. NaN twice where n1 or n2
-    is 0.
+    For two independent samples, such as a published test set and ours; 95 % unless `confidence`
+    says otherwise. NaN twice where n1 or n2 is 0.
     """
     from statsmodels.stats import proportion  # waited for only here
 
@@ -65,7 +67,7 @@ def newcombe_interval(k1: int, n1: int, k2: int, n2: int) -> tuple[float, float]
     if n1 == 0 or n2 == 0:
         return np.nan, np.nan
     lower, upper = proportion.confint_proportions_2indep(
-        k1, n1, k2, n2, method="newcomb", compare="diff", alpha=1 - CONFIDENCE
+        k1, n1, k2, n2, method="newcomb", compare="diff", alpha=1 - confidence
     )
     return float(lower), float(upper)
 

@@ -30,8 +30,8 @@ def score_runs(
     Returns
     -------
     DataFrame
-        The rows of `score_predictions` for each seed, with `seed`, `published_k`, `published_n`
-        and `verdict` (on the accuracy of the declared seed; missing elsewhere).
+        The rows of `score_predictions` for each seed, with `seed`, `published_k`, `published_n`,
+        `verdict` and `reason` (on the accuracy of the declared seed; missing elsewhere).
     """
     y_true = pd.Index(class_names).get_indexer(test["label"])
     published_k = published_result.k if published_result else None
@@ -41,14 +41,20 @@ def score_runs(
         frame = scoring.score_predictions(
             y_true, values, class_names, test["patient_id"].to_numpy(), num_bootstrap
         )
-        frame = frame.assign(seed=seed, published_k=None, published_n=None, verdict=None)
+        frame = frame.assign(
+            seed=seed, published_k=None, published_n=None, verdict=None, reason=None
+        )
         if not frames:
             row = frame[(frame["metric"] == "accuracy") & (frame["interval"] == "wilson")].iloc[0]
+            same = published_result and published_result.same_images
             judged = verdicts.judge_result(
-                row["k"], row["n"], published_k, published_n, not obstacles, obstacles
-            )
-            columns = ["published_k", "published_n", "verdict"]
-            frame.loc[row.name, columns] = [published_k, published_n, judged.verdict]
+                row["k"], row["n"], published_k, published_n, not obstacles, obstacles,
+                [int((np.argmax(each, axis=1) == y_true).sum()) for each in runs.values()]
+                if same
+                else None,
+            )  # fmt: skip
+            columns = ["published_k", "published_n", "verdict", "reason"]
+            frame.loc[row.name, columns] = [published_k, published_n, judged.verdict, obstacles]
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)
 

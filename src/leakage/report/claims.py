@@ -7,10 +7,10 @@ import pandas as pd
 from leakage import record
 
 GROUP = ["notebook", "protocol", "variant", "backbone", "weights"]
-AS_RECORDED = ["system", "protocol", "backbone", "weights", "data_source", "verdict"]
+AS_RECORDED = ["system", "protocol", "backbone", "weights", "data_source", "verdict", "reason"]
 CLAIM_COLUMNS = (
     "system notebook claim protocol backbone weights data_source published ours interval chance "
-    "seeds spread collapsed recall verdict"
+    "seeds spread collapsed recall verdict reason"
 ).split()
 PHANTOM_NOTE = (
     "Made from phantoms (drawn images with a known truth), not from patients or photographs."
@@ -90,7 +90,7 @@ def make_claims_table(records):
 
     Returns
     -------
-    DataFrame of shape (n_claims, 16)
+    DataFrame of shape (n_claims, 17)
         Text, ready to show; what is not known is empty. `seeds` and `collapsed` are numbers.
     """
     rows = [
