@@ -142,12 +142,9 @@ def bootstrap_interval(statistic, groups, num_bootstrap: int = 1000, seed: int =
     Returns
     -------
     lower, upper : float, or ndarray of shape (n_values,)
-        NaN where fewer than half of the resamples define the statistic.
-
-    Notes
-    -----
-    A percentile interval has no width where every resample agrees: an AUC of exactly 1 gives
-    [1, 1]. For one proportion, `wilson_interval` does not share this fault.
+        NaN where fewer than half of the resamples define the statistic, or where all of them
+        agree, as for an AUC of exactly 1: an interval without width would be no interval. For one
+        proportion, `wilson_interval` does not share this fault.
     """
     values = np.asarray(statistic(draw_resamples(groups, num_bootstrap, seed)), dtype=float)
     lower, upper = _percentile_bounds(values.reshape(len(values), -1))
@@ -162,6 +159,7 @@ def _percentile_bounds(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if defined.any():
         tail = (1 - CONFIDENCE) / 2
         bounds[:, defined] = np.nanquantile(values[:, defined], [tail, 1 - tail], axis=0)
+        bounds[:, bounds[0] == bounds[1]] = np.nan
     return bounds[0], bounds[1]
 
 

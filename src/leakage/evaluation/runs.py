@@ -158,12 +158,17 @@ def tabulate_scores(scores) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a class, one column a metric, "value [lower, upper]".
+        One row a class, one column a metric, "value [lower, upper]"; "no spread" where all
+        resamples of the patients agree, as for an AUC of 1.
     """
     metrics = ["precision", "recall", "f1", "roc_auc"]
     frame = scores[scores["metric"].isin(metrics)].copy()
     frame["text"] = [
-        "undefined" if pd.isna(row.value) else f"{row.value:.2f} [{row.lower:.2f}, {row.upper:.2f}]"
+        "undefined"
+        if pd.isna(row.value)
+        else f"{row.value:.2f} [no spread]"
+        if pd.isna(row.lower)
+        else f"{row.value:.2f} [{row.lower:.2f}, {row.upper:.2f}]"
         for row in frame.itertuples()
     ]
     table = frame.pivot_table(index="class", columns="metric", values="text", aggfunc="first")

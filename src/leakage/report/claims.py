@@ -50,7 +50,8 @@ def find_claims(records):
     DataFrame
         The record of each claim, with `chance`, `seeds` (list of the accuracies of all seeds),
         `collapsed` (how many of them never predict one of the classes), `lost_class` and `recall`
-        (the class that the declared run finds least often, and how often).
+        (the class that the declared run finds least often, and how often). Its interval is the
+        wider of Wilson's and that over patients.
     """
     accuracy = records[(records["metric"] == "accuracy") & (records["interval"] == "wilson")]
     declared = accuracy[accuracy["verdict"].notna()]
@@ -63,7 +64,11 @@ def find_claims(records):
         lost = values.get("num_classes_never_predicted", group.iloc[:0])
         chance = values.get("chance", group.iloc[:0])["value"].dropna()
         seeds = values["accuracy"].drop_duplicates("seed")["value"]
-        name, recall = find_lowest_recall(group[group["seed"] == row["seed"]])
+        own = group[group["seed"] == row["seed"]]
+        name, recall = find_lowest_recall(own)
+        bounds = own[own["metric"] == "accuracy"].dropna(subset=["lower", "upper"])
+        widest = (bounds["upper"] - bounds["lower"]).astype(float).idxmax()
+        row |= bounds.loc[widest, ["interval", "lower", "upper"]].to_dict()
         found = {
             "chance": chance.iloc[0] if len(chance) else None,
             "seeds": seeds.tolist(),
