@@ -399,3 +399,8 @@ def list_changes(training, protocol, *, num_views=None, feature_scaling="none", 
         there = "a fresh one an epoch" if protocol.num_views is None else protocol.num_views
         pairs["num_views"] = (num_views, there)
     return ", ".join(f"{name} {a} instead of {b}" for name, (a, b) in pairs.items() if a != b)
+
+
+def get_key(result) -> str | None:
+    """Return the name of a result in `RESULTS`; None for None."""
+    return next((key for key, known in RESULTS.items() if known is result), None)

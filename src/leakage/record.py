@@ -31,6 +31,7 @@ RECORD_COLUMNS = (
     "upper",
     "k",
     "n",
+    "claim",  # key in `published.RESULTS`
     "published_k",
     "published_n",
     "verdict",
@@ -55,7 +56,7 @@ def make_records(scores, **columns):
 
     Returns
     -------
-    DataFrame of shape (n_scores, 23)
+    DataFrame of shape (n_scores, 24)
         `RECORD_COLUMNS` in order; what nobody gave is None.
 
     Raises

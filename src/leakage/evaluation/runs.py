@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 
+from leakage import published
 from leakage.evaluation import scores as scoring
 from leakage.evaluation import verdicts
 
+JUDGED = ("claim", "published_k", "published_n", "verdict", "reason")
 DATA_SOURCES = {"real": "Real images", "phantoms": "Phantoms drawn by this project"}
 
 
@@ -30,8 +32,8 @@ def score_runs(
     Returns
     -------
     DataFrame
-        The rows of `score_predictions` for each seed, with `seed`, `published_k`, `published_n`,
-        `verdict` and `reason` (on the accuracy of the declared seed; missing elsewhere).
+        The rows of `score_predictions` for each seed, with `seed`, and `JUDGED` on the accuracy
+        of the declared seed (missing elsewhere).
     """
     y_true = pd.Index(class_names).get_indexer(test["label"])
     published_k = published_result.k if published_result else None
@@ -41,9 +43,7 @@ def score_runs(
         frame = scoring.score_predictions(
             y_true, values, class_names, test["patient_id"].to_numpy(), num_bootstrap
         )
-        frame = frame.assign(
-            seed=seed, published_k=None, published_n=None, verdict=None, reason=None
-        )
+        frame = frame.assign(seed=seed, **dict.fromkeys(JUDGED))
         if not frames:
             row = frame[(frame["metric"] == "accuracy") & (frame["interval"] == "wilson")].iloc[0]
             same = published_result and published_result.same_images
@@ -53,8 +53,9 @@ def score_runs(
                 if same
                 else None,
             )  # fmt: skip
-            columns = ["published_k", "published_n", "verdict", "reason"]
-            frame.loc[row.name, columns] = [published_k, published_n, judged.verdict, obstacles]
+            key = published.get_key(published_result)
+            told = [key, published_k, published_n, judged.verdict, obstacles]
+            frame.loc[row.name, list(JUDGED)] = told
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)
 
