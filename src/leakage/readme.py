@@ -25,6 +25,7 @@ WORTH_RUN = "worth_vgg16"
 # The score by which docs/protocol.md decides each family of contrasts.
 DECIDING = {"H0": "accuracy", "H3": "accuracy", "H1": "AUC covid", "H2": "AUC covid"}
 SMALLEST = "smallest_worth"
+WELL_FOUND = 0.95
 PICTURE = "docs/results.png"
 # What the README shows of the run on real images: claims, and what the card's cross-validated
 # classifier finds in the outer tenth of the same draw of images alone.
@@ -171,7 +172,31 @@ def _format_points(row):
     return f"{100 * row['lower']:+.1f} to {100 * row['upper']:+.1f}"
 
 
+def format_rates(results_dir):
+    """What the card finds and falsely alarms, by the sets that `benchmarks.sensitivity` draws."""
+    rates = pd.read_csv(Path(results_dir) / "sensitivity" / "rates.csv")
+    clean, leaks = rates[~rates["is_leak"]], rates[rates["is_leak"]]
+    found = (leaks["alarms"] / leaks["sets"]).to_numpy() >= WELL_FOUND
+    sizes = leaks["size"].astype(int)
+    parts = [
+        f"{found[sizes == size].sum()} of {(sizes == size).sum()} kinds of leak in {size} images"
+        for size in sorted(set(sizes))
+    ]
+    missed = leaks[~found & (sizes == sizes.max())]
+    named = [f"{row.kind} ({row.alarms} of {row.sets})" for row in missed.itertuples()]
+    alarms, tested = clean["alarms"].sum(), clean["sets"].sum()
+    return (
+        f"**How good is it?** Sets whose truth is known are drawn and audited, up to "
+        f"{leaks["sets"].max()} of each kind and size (`python -m benchmarks.sensitivity`). Found "
+        f"in at least {WELL_FOUND:.0%} of the sets: {'; '.join(parts)}. Missed more often at "
+        f"{sizes.max()} images: {', '.join(named) or 'none'}. Clean sets: {alarms} of {tested:,} "
+        f"testable rows alarm ({alarms / tested:.1%}). Every rule's own rates: "
+        "[docs/rules](docs/rules/).\n"
+    )
+
+
 BLOCKS = {
+    "rates": format_rates,
     "worth": format_worth,
     "finding": format_finding,
     "results": format_results,
