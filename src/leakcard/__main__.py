@@ -1,8 +1,8 @@
 """Audit a split: `leakcard audit DIR_OR_CSV [--out DIR]` (or `python -m leakcard audit ...`).
 
-Writes report_card.{json,md,html}, pairs.csv, units.csv and model_info.md. Exit code 0: pass or
-warnings; 1: a leak was found; 2: wrong usage, or nothing could be checked. Nothing is written into
-the audited images.
+Writes report_card.{json,md,html}, pairs.csv, units.csv and model_info.md, and scores.csv where
+predictions are given. Exit code 0: pass or warnings; 1: a leak was found; 2: wrong usage, or
+nothing could be checked. Nothing is written into the audited images.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 
 import leakcard
-from leakcard import images, reading, rows, rules, stats
+from leakcard import images, predictions, reading, rows, rules, stats
 
 PLAIN_MARKS = {"fail": "x", "warn": "!", "not testable": "?", "pass": "ok"}
 
@@ -49,6 +49,12 @@ def make_parser():
         default=images.MAX_PIXELS,
         help="largest image that is decoded, at about 10 bytes a pixel (%(default)s)",
     )
+    add(
+        "--predictions",
+        metavar="FILE",
+        help="CSV of what models say of the test images (image, then a label a model or a score a "
+        "class): what is their score worth without the leak, and in which group is it worst?",
+    )
     add("--no-pictures", action="store_true", help="HTML without thumbnails")
     add("--verbose", action="store_true", help="show the rows that pass, too")
     explain = commands.add_parser(
@@ -84,7 +90,12 @@ def main(arguments=None):
         if options.command == "rules":
             return explain_rules(options)
         card = audit_images(options)
-        out = card.write(options.out, with_pictures=not options.no_pictures)
+        try:
+            if options.predictions:
+                said = predictions.read_predictions(options.predictions, card)
+                card.scores = predictions.score_predictions(card, said, seed=options.seed)
+        finally:  # a card may have taken minutes: it is kept where the predictions cannot be read
+            out = card.write(options.out, with_pictures=not options.no_pictures)
     except (ValueError, OSError) as error:
         sys.stderr.write(f"leakcard: {error}\n")
         return 2
@@ -171,6 +182,9 @@ def write_report(card, out, verbose=False):
         for row in some:
             told = row.figure if status != "not testable" else row.reason
             _say(f"{marks[status]} {row.code:<5}{status:<13}{row.title}: {told}")
+    if card.scores is not None:
+        for line in predictions.describe_scores(card.scores):
+            _say(line)
     for note in card.about["notes"]:
         _say(f"note: {note}")
     unreadable = [f"{one['image_id']}: {one['reason']}" for one in card.about["unreadable"]]

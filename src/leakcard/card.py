@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from leakcard import files, page, rules
+from leakcard import files, page, predictions, rules
 from leakcard.model_info import format_model_info
 from leakcard.rows import (
     CODES,
@@ -45,6 +45,8 @@ class ReportCard:
         The images that were audited; None for a card read from a file.
     pairs, units : DataFrame or None
         What `pairs.csv` and `units.csv` hold, see `findings`; None for a card read from a file.
+    scores : DataFrame or None
+        What the predictions of models are worth, see `predictions.score_predictions`.
     """
 
     rows: list[Row]
@@ -52,6 +54,7 @@ class ReportCard:
     table: pd.DataFrame | None = None
     pairs: pd.DataFrame | None = None
     units: pd.DataFrame | None = None
+    scores: pd.DataFrame | None = None
 
     @property
     def counts(self):
@@ -137,6 +140,9 @@ class ReportCard:
                     f"**{row.code} {row.title}**: {row.num_images} images. {shown} {more}",
                     "",
                 ]
+        if self.scores is not None:
+            lines += ["## What the scores are worth", ""]
+            lines += [f"- {line}" for line in predictions.describe_scores(self.scores)] + [""]
         if self.questions:
             lines += ["## Questions to the author", ""]
             lines += [f"- {code} ({CODES[code]}): {text}" for code, text in self.questions]
@@ -167,7 +173,8 @@ class ReportCard:
         return text
 
     def write(self, folder, with_pictures=True):
-        """Write `report_card.{json,md,html}`, `model_info.md`, `pairs.csv` and `units.csv`.
+        """Write `report_card.{json,md,html}`, `model_info.md`, `pairs.csv` and `units.csv`, and
+        `scores.csv` where predictions were given.
 
         Each is written atomically; a card read from a file has no pairs and units to write.
 
@@ -189,9 +196,9 @@ class ReportCard:
         files.write_text(folder / "report_card.md", self.to_markdown())
         files.write_text(folder / "report_card.html", page.format_page(self, with_pictures))
         files.write_text(folder / "model_info.md", format_model_info(self))
-        for name, table in (("pairs.csv", self.pairs), ("units.csv", self.units)):
-            if table is not None:
-                files.write_csv(folder / name, table)
+        for name in ("pairs", "units", "scores"):
+            if getattr(self, name) is not None:
+                files.write_csv(folder / f"{name}.csv", getattr(self, name))
         return folder
 
     def __repr__(self):

@@ -6,7 +6,7 @@ import html
 import cv2
 import numpy as np
 
-from leakcard import images, rules
+from leakcard import images, predictions, rules
 from leakcard.rows import CODES, FOLDED, MARKS, group_rows, show_first
 
 THUMBNAIL_PX = 128
@@ -97,6 +97,8 @@ def format_page(card, with_pictures=True):
         parts += _format_pairs("The same picture", _list_duplicates(card), card)
         parts += _format_pairs("The same patient", _list_shared_patients(card), card)
         parts += _format_boxes(card)
+    if card.scores is not None:
+        parts += _format_scores(card.scores)
     if card.questions:
         asked = [f"{code} ({CODES[code]}): {text}" for code, text in card.questions]
         parts += _format_list("Questions to the author", asked)
@@ -131,6 +133,33 @@ def _format_finding(row, has_files):
         parts.append(f"<details>{summary}{told}</details>")
     style = f"background:{COLOURS[row.status]};border-color:{EDGES[row.status]}"
     return f'<article class="finding" style="{style}">{"".join(parts)}</article>'
+
+
+def _format_scores(scores):
+    """What predictions are worth: a sentence a model, then every score as number and line."""
+    parts = _format_list("What the scores are worth", predictions.describe_scores(scores))
+    heads = ("model", "of", "score", "n (units)", "95 %", "0 to 1")
+    head = "".join(f'<th scope="col"{LEFT}>{name}</th>' for name in heads)
+    lines = []
+    for row in scores.to_dict("records"):
+        told = (row["model"], f"{row['by']}: {row['group']}", row["metric"])
+        told += (f"{row['n']} ({row['units']})", predictions.format_value(row))
+        cells = "".join(f"<td{LEFT}>{html.escape(str(cell))}</td>" for cell in told)
+        lines.append(f"<tr>{cells}<td>{_draw_interval(row)}</td></tr>")
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    return [*parts, f'<div style="overflow-x:auto" tabindex="0">{table}</div>']
+
+
+def _draw_interval(row):
+    """A score in [0, 1] as a dot on its interval; what may be negative has no line."""
+    if row["metric"] != "accuracy":
+        return ""
+    left, middle, right = (round(4 + 112 * row[name]) for name in ("lower", "value", "upper"))
+    return (
+        '<svg width="120" height="14" aria-hidden="true"><line x1="4" x2="116" y1="7" y2="7" '
+        f'stroke="#ddd"/><line x1="{left}" x2="{right}" y1="7" y2="7" stroke="#36c" '
+        f'stroke-width="3"/><circle cx="{middle}" cy="7" r="4" fill="#036"/></svg>'
+    )
 
 
 def _format_list(title, items):
