@@ -1,7 +1,8 @@
 """Keep the numbers of README and docs what the results say.
 
 `python -m leakage.readme README.md` fills the blocks `<!-- NAME -->` ... `<!-- /NAME -->` of that
-file and of docs/speed.md beside it, and draws docs/results.png, from `results/` beside it.
+file and of docs/speed.md beside it, draws docs/results.png and writes results/claims.md, all from
+`results/` beside it.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import leakcard
-from leakage import figures, report
+from leakage import claims, figures, report
 from leakcard import files
 
 BLOCK = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
@@ -26,7 +27,7 @@ WORTH_RUN = "worth_vgg16"
 DECIDING = {"H0": "accuracy", "H3": "accuracy", "H1": "AUC covid", "H2": "AUC covid"}
 SMALLEST = "smallest_worth"
 WELL_FOUND = 0.95
-PICTURE = "docs/results.png"
+PICTURE, CLAIMS = "docs/results.png", "claims.md"
 # What the README shows of the run on real images: claims, and what the card's cross-validated
 # classifier finds in the outer tenth of the same draw of images alone.
 PAPER, ADULTS = "children as controls", "adults only, patients disjoint"
@@ -196,6 +197,7 @@ def format_rates(results_dir):
 
 
 BLOCKS = {
+    "claims": claims.format_count,
     "rates": format_rates,
     "worth": format_worth,
     "finding": format_finding,
@@ -229,9 +231,9 @@ def fill_blocks(text, results_dir):
 
 
 def update_readme(readme, results_dir=None):
-    """Bring README, docs and picture up to date; return the names of what changed."""
+    """Bring README, docs, picture and claims up to date; return the names of what changed."""
     folder = Path(readme).absolute().parent
-    results_dir = results_dir or folder / "results"
+    results_dir = Path(results_dir or folder / "results")
     changed = []
     for path in filter(Path.is_file, (Path(readme), folder / "docs" / "speed.md")):
         old = path.read_text(encoding="utf-8")
@@ -245,6 +247,12 @@ def update_readme(readme, results_dir=None):
             picture.parent.mkdir(exist_ok=True)
             draw_picture(picture, results_dir)
             changed.append(picture.name)
+    table = results_dir / CLAIMS
+    if "<!-- claims -->" in Path(readme).read_text(encoding="utf-8"):
+        new = claims.format_claims(results_dir)
+        if not table.is_file() or table.read_text(encoding="utf-8") != new:
+            files.write_text(table, new)
+            changed.append(table.name)
     return changed
 
 
