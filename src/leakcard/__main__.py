@@ -1,8 +1,8 @@
 """Audit a split: `leakcard audit DIR_OR_CSV [--out DIR]` (or `python -m leakcard audit ...`).
 
 Writes report_card.{json,md,html}, pairs.csv, units.csv and model_info.md, and scores.csv where
-predictions are given. Exit code 0: pass or warnings; 1: a leak was found; 2: wrong usage, or
-nothing could be checked. Nothing is written into the audited images.
+predictions are given. Exit code 0: pass or warnings; 1: a leak was found (with --baseline: a new
+one); 2: wrong usage, or nothing could be checked. Nothing is written into the audited images.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 
 import leakcard
-from leakcard import images, predictions, reading, rows, rules, stats
+from leakcard import guard, images, predictions, reading, rows, rules, stats
 
 PLAIN_MARKS = {"fail": "x", "warn": "!", "not testable": "?", "pass": "ok"}
 
@@ -55,6 +55,13 @@ def make_parser():
         help="CSV of what models say of the test images (image, then a label a model or a score a "
         "class): what is their score worth without the leak, and in which group is it worst?",
     )
+    add(
+        "--baseline",
+        metavar="REPORT_CARD.json",
+        help="fail on leaks alone that this card does not have (its units.csv beside it)",
+    )
+    add("--junit", metavar="FILE", help="write the rows as JUnit XML, for CI")
+    add("--sarif", metavar="FILE", help="write what fails and warns as SARIF, for code hosts")
     add("--no-pictures", action="store_true", help="HTML without thumbnails")
     add("--verbose", action="store_true", help="show the rows that pass, too")
     explain = commands.add_parser(
@@ -96,11 +103,18 @@ def main(arguments=None):
                 card.scores = predictions.score_predictions(card, said, seed=options.seed)
         finally:  # a card may have taken minutes: it is kept where the predictions cannot be read
             out = card.write(options.out, with_pictures=not options.no_pictures)
+        compared = guard.compare_to_baseline(card, options.baseline) if options.baseline else None
+        for path, write in ((options.junit, guard.write_junit), (options.sarif, guard.write_sarif)):
+            if path:
+                write(path, card, compared)
     except (ValueError, OSError) as error:
         sys.stderr.write(f"leakcard: {error}\n")
         return 2
     write_report(card, out, options.verbose)
-    if card.has_leak:
+    if compared:
+        for line in guard.describe_comparison(compared):
+            _say(line)
+    if compared.new if compared else card.has_leak:
         return 1
     if card.about["num_read"] == 0 and card.about["num_unreadable"]:
         sys.stderr.write("leakcard: no image could be read; nothing was checked but the list.\n")
