@@ -196,7 +196,8 @@ def audit(
         "num_pairs": len(found_pairs),
         "num_units": int(found_units["unit"].nunique()),
     }
-    return ReportCard(found, about, table, found_pairs, found_units)
+    kept = {"pairs": pairs, "looks": looks}
+    return ReportCard(found, about, table, found_pairs, found_units, kept)
 
 
 def _count_read(table):

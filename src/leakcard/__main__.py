@@ -11,9 +11,18 @@ import warnings
 from pathlib import Path
 
 import leakcard
-from leakcard import images, reading, rows, rules, stats
+from leakcard import files, images, reading, repair, repair_page, rows, rules, stats
 
 PLAIN_MARKS = {"fail": "x", "warn": "!", "not testable": "?", "pass": "ok"}
+
+
+REPAIR_HELP = """Write the nearest split without a patient or a picture in two of its parts.
+
+Writes OUT (the new split as CSV), and beside it a folder OUT_repair: index.html (both cards next to
+each other, what changed and what it cost), changes.csv, and both cards whole in before/ and after/.
+Exit code 0: the second audit finds no leak; 1: one is left that moving images cannot close; 2:
+wrong usage. Nothing is written into the audited images, and the list is not changed.
+"""
 
 
 def make_parser():
@@ -26,16 +35,43 @@ def make_parser():
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="Example: leakcard audit chest_xray --pattern kermany --out card",
     )
-    add = audit.add_argument
+    audit.add_argument("--out", default="report_card", help="folder of the card (./report_card)")
+    audit.add_argument(
+        "--record", help="JSON record of the training run (see leakcard.training_record)"
+    )
+    audit.add_argument("--verbose", action="store_true", help="show the rows that pass, too")
+    _add_options(audit)
+    mend = commands.add_parser(
+        "repair",
+        help="write the nearest split without a patient or a picture in two of its parts",
+        description=REPAIR_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="Example: leakcard repair chest_xray --pattern kermany --out repaired/split.csv",
+    )
+    mend.add_argument("--out", required=True, help="CSV of the new split")
+    mend.add_argument(
+        "--folds", type=int, help="a column `fold` too: so many, by unit, outside the test set"
+    )
+    _add_options(mend)
+    explain = commands.add_parser(
+        "rules", help="what a row looks at, what it cannot see, when it is wrong, what to do"
+    )
+    explain.add_argument("rule", nargs="?", help="a code or a row, such as L1.4; all if left out")
+    explain.add_argument("--rates", default=rules.RATES_PATH, help="CSV of measured rates")
+    explain.add_argument("--out", help="write a page a code into this folder")
+    return parser
+
+
+def _add_options(parser):
+    """What every command that audits needs to know."""
+    add = parser.add_argument
     add("images", help="folder split/class/image, or CSV with path,label,split")
-    add("--out", default="report_card", help="folder of the card (./report_card)")
     add("--group", help="a CSV column whose groups must not be in two splits")
     add(
         "--pattern",
         help=f"finds the patient in file names: {', '.join(leakcard.PATTERNS)} or a regular "
         "expression with a group",
     )
-    add("--record", help="JSON record of the training run (see leakcard.training_record)")
     add(
         "--permutations",
         type=int,
@@ -50,14 +86,6 @@ def make_parser():
         help="largest image that is decoded, at about 10 bytes a pixel (%(default)s)",
     )
     add("--no-pictures", action="store_true", help="HTML without thumbnails")
-    add("--verbose", action="store_true", help="show the rows that pass, too")
-    explain = commands.add_parser(
-        "rules", help="what a row looks at, what it cannot see, when it is wrong, what to do"
-    )
-    explain.add_argument("rule", nargs="?", help="a code or a row, such as L1.4; all if left out")
-    explain.add_argument("--rates", default=rules.RATES_PATH, help="CSV of measured rates")
-    explain.add_argument("--out", help="write a page a code into this folder")
-    return parser
 
 
 def check_output(out, audited):
@@ -83,6 +111,8 @@ def main(arguments=None):
     try:
         if options.command == "rules":
             return explain_rules(options)
+        if options.command == "repair":
+            return repair_images(options)
         card = audit_images(options)
         out = card.write(options.out, with_pictures=not options.no_pictures)
     except (ValueError, OSError) as error:
@@ -103,8 +133,14 @@ def main(arguments=None):
     return 0
 
 
-def audit_images(options):
-    """Return the card of what the command line names."""
+def read_input(options, out):
+    """Return the table of what the command line names, and how many permutations a card needs.
+
+    Raises
+    ------
+    ValueError
+        If an option is out of range, or `out` lies in the audited images.
+    """
     for name in ("permutations", "max_pixels"):
         if getattr(options, name) < 1:
             raise ValueError(
@@ -114,8 +150,7 @@ def audit_images(options):
     target = Path(options.images)
     table = reading.read_images(target)
     audited = {target.resolve()} if target.is_dir() else reading.find_image_folders(table)
-    check_output(options.out, audited)
-    record = leakcard.read_record(options.record) if options.record else None
+    check_output(out, audited)
     num_permutations = max(options.permutations, stats.LEAST_PERMUTATIONS)
     if num_permutations > options.permutations:
         table.attrs["notes"] = [
@@ -123,6 +158,13 @@ def audit_images(options):
             f"{num_permutations} permutations instead of {options.permutations}: with fewer, no "
             f"p-value of a card of {stats.NUM_TESTS} tests could be under 0.05 once corrected.",
         ]
+    return table, num_permutations
+
+
+def audit_images(options):
+    """Return the card of what the command line names."""
+    table, num_permutations = read_input(options, options.out)
+    record = leakcard.read_record(options.record) if options.record else None
     return leakcard.audit(
         table,
         record=record,
@@ -131,6 +173,31 @@ def audit_images(options):
         num_permutations=num_permutations,
         seed=options.seed,
     )
+
+
+def repair_images(options):
+    """Repair the split of what the command line names, and say what that changed."""
+    out = Path(options.out)
+    if out.is_dir() or out.resolve() == Path(options.images).resolve():
+        raise ValueError(
+            "The new split needs a file of its own. Expected --out with the name of a CSV file "
+            f"that is neither a folder nor the list itself. Received: {out}"
+        )
+    table, num_permutations = read_input(options, out)
+    files.check_writable(out.parent)
+    repaired = repair.repair_table(
+        table,
+        num_folds=options.folds,
+        group=options.group,
+        pattern=options.pattern,
+        num_permutations=num_permutations,
+        seed=options.seed,
+    )
+    repair_page.write_repair(out, repaired, with_pictures=not options.no_pictures)
+    for line in repair_page.tell(repaired):
+        _say(line)
+    _say(f"New split: {out}\nBoth cards: {repair_page.name_folder(out) / 'index.html'}")
+    return int(repaired.after.has_leak)
 
 
 def explain_rules(options):

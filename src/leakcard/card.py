@@ -4,7 +4,7 @@ import html
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import pandas as pd
@@ -45,6 +45,8 @@ class ReportCard:
         The images that were audited; None for a card read from a file.
     pairs, units : DataFrame or None
         What `pairs.csv` and `units.csv` hold, see `findings`; None for a card read from a file.
+    measured : dict
+        What took long: `pairs` and `looks` as `audit` takes them, for another split of the images.
     """
 
     rows: list[Row]
@@ -52,6 +54,7 @@ class ReportCard:
     table: pd.DataFrame | None = None
     pairs: pd.DataFrame | None = None
     units: pd.DataFrame | None = None
+    measured: dict = field(default_factory=dict)
 
     @property
     def counts(self):
@@ -106,7 +109,7 @@ class ReportCard:
 
     def to_frame(self):
         """Return one row a check, with the attributes of `Row` as columns."""
-        names = [field.name for field in fields(Row)]
+        names = [one.name for one in fields(Row)]
         return pd.DataFrame([describe_row(row) for row in self.rows], columns=names)
 
     def to_json(self):

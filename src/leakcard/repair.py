@@ -8,7 +8,8 @@ import pandas as pd
 import scipy
 from sklearn import model_selection
 
-from leakcard import findings
+import leakcard
+from leakcard import facts, findings
 from leakcard import table as image_table
 
 # A split keeps its size within 5 %, and each class its share of it within 2 points (a rare class
@@ -53,12 +54,22 @@ class Repair:
         Whether every split keeps its size and class shares within the tolerances.
     notes : list of str
         What could not be done.
+    table : DataFrame or None
+        The whole table, row by row as `rows`.
+    before, after : ReportCard or None
+        Of the two audits.
+    matched : str
+        What `match_test` says.
     """
 
     rows: pd.DataFrame
     gap: float = 0.0
     keeps_balance: bool = True
     notes: list = field(default_factory=list)
+    table: pd.DataFrame | None = None
+    before: "leakcard.ReportCard | None" = None
+    after: "leakcard.ReportCard | None" = None
+    matched: str = ""
 
     @property
     def kept(self):
@@ -75,6 +86,71 @@ class Repair:
     def dropped(self):
         """The rows that go."""
         return self.rows[self.rows["is_dropped"]]
+
+
+def repair_table(table, *, num_folds=None, group=None, pattern=None, num_permutations=999, seed=0):
+    """Audit a table, repair its split, and audit it again.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As from `leakcard.read_images`.
+    num_folds : int, optional
+        Add a column `fold`, see `fold_units`; then no split is needed.
+    group, pattern, num_permutations, seed
+        As for `leakcard.audit`.
+
+    Returns
+    -------
+    Repair
+
+    Raises
+    ------
+    ValueError
+        If there are not two splits, there are more folds than units, or an option does not fit.
+    """
+    if group is not None:
+        group = image_table.find_column(table, group)
+    table = image_table.complete_table(table, pattern, group)
+    options = {"group": group, "num_permutations": num_permutations, "seed": seed}
+    present = set(table["split"].dropna())
+    if num_folds is not None and (len(present) < 2 or image_table.list_folds(table)):
+        present = set()
+    else:
+        _check_splits(present)
+    before = leakcard.audit(table, **options)
+    if present:
+        repair = repair_split(table, before.units, before.pairs, seed=seed)
+    else:
+        repair = drop_conflicts(table.assign(split=np.nan), before.units, before.pairs)
+        _drop_repeated(repair.rows)
+    if num_folds is not None:
+        fold_units(repair, num_folds, seed)
+
+    kept = repair.kept
+    after = table.loc[kept.index].assign(split=kept["split"])
+    if not present:
+        after["split"] = image_table.FOLD + kept["fold"].astype(int).astype(str)
+    known = before.table.drop_duplicates("image_id").set_index("image_id")
+    for name in facts.FACTS:  # not read from the files again
+        after[name] = after["image_id"].map(known[name])
+    test = after[after["split"] == "test"].assign(unit=kept["unit"])
+    chosen, repair.matched = match_test(test, seed)
+    if len(chosen):
+        repair.rows["matched"] = repair.rows.index.isin(chosen)
+    after.attrs = dict(table.attrs)
+    repair.table, repair.before = table, before
+    repair.after = leakcard.audit(after, **options, **before.measured)
+    return repair
+
+
+def _check_splits(present):
+    if len(present) < 2:
+        raise ValueError(
+            "There is nothing to repair without two splits. Expected a column `split` with train "
+            "and test, or folders of these names; --folds K makes folds where there is none. "
+            f"Received: {', '.join(sorted(present)) or 'no split'}"
+        )
 
 
 def repair_split(listed, units, pairs, *, seed=0, time_limit_s=TIME_LIMIT_S):
@@ -105,12 +181,7 @@ def repair_split(listed, units, pairs, *, seed=0, time_limit_s=TIME_LIMIT_S):
     present = set(rows["was"].dropna())
     splits = [name for name in (*image_table.SPLITS, *sorted(present)) if name in present]
     splits = list(dict.fromkeys(splits))
-    if len(splits) < 2:
-        raise ValueError(
-            "There is nothing to repair without two splits. Expected a column `split` with train "
-            "and test, or folders of these names; --folds K makes folds where there is none. "
-            f"Received: {', '.join(splits) or 'no split'}"
-        )
+    _check_splits(present)
     pictures = rows[~rows["is_dropped"] & rows["was"].notna()]
     listings = pictures.drop_duplicates(["picture", "was"])
     pictures = pictures.drop_duplicates("picture")
@@ -163,12 +234,11 @@ def drop_conflicts(listed, units, pairs):
     rows["picture"] = image_table.join_units(rows, sides[identical], ())
     rows["is_dropped"], rows["reason"], rows["detail"] = False, "", ""
 
-    labels = rows["label"].map(str, na_action="ignore")
-    why = {
-        number: " and ".join(sorted(set(some)))
-        for number, some in labels.dropna().groupby(rows["picture"])
-        if some.nunique() > 1
+    shared = rows[rows["picture"].duplicated(keep=False) & rows["label"].notna()]
+    named = {
+        number: sorted(set(map(str, some))) for number, some in shared.groupby("picture")["label"]
     }
+    why = {number: " and ".join(names) for number, names in named.items() if len(names) > 1}
     known = sides["label_a"].notna() & sides["label_b"].notna()
     other = known & (sides["label_a"].astype(str) != sides["label_b"].astype(str)) & ~identical
     numbers = dict(zip(rows["image_id"], rows["picture"], strict=True))
@@ -258,7 +328,7 @@ def assign_units(listed_in, counts, before, splits, seed=0, time_limit_s=TIME_LI
 
 
 def _write_program(costs, counts, before, numbers):
-    """Write the arguments of `milp`: how many units of each kind go to each split, then excesses."""
+    """Write the arguments of `milp`: units of each kind that go to each split, then excesses."""
     sparse = scipy.sparse
     num_kinds, num_splits = costs.shape
     sizes, totals = counts.sum(axis=1), before.sum(axis=1)
@@ -405,5 +475,5 @@ def match_test(test, seed=0):
 def _count_matched(test, traits):
     """How many images of each class every combination of traits has at least."""
     known = test.dropna(subset=["label", *traits])
-    counts = known.groupby([*traits, "label"]).size().unstack(fill_value=0)
+    counts = known.pivot_table(index=traits, columns="label", aggfunc="size", fill_value=0)
     return counts.reindex(columns=test["label"].dropna().unique(), fill_value=0).min(axis=1)
