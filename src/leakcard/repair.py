@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import scipy
 from sklearn import model_selection
+from tqdm import tqdm
 
 import leakcard
 from leakcard import facts, findings
@@ -310,7 +311,7 @@ def assign_units(listed_in, counts, before, splits, seed=0, time_limit_s=TIME_LI
         keys, axis=0, return_index=True, return_inverse=True, return_counts=True
     )
     program = _write_program(costs[first], counts[first], before, numbers)
-    for may_exceed in (False, True):
+    for may_exceed in tqdm((False, True), "choose splits", leave=False):
         program["bounds"].ub[len(numbers) * len(splits) :] = np.inf if may_exceed else 0
         options = {"time_limit": time_limit_s, "mip_rel_gap": SOLVER_GAP}
         found = scipy.optimize.milp(**program, options=options)
