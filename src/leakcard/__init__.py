@@ -260,7 +260,7 @@ def _describe(table):
     described = facts.describe_files(wanted)
     bad, described.attrs = described.attrs["unreadable"], {}
     known = described.set_index("image_id")
-    for name in ("width_px", "height_px", "file_format", "num_bytes", "sha256"):
+    for name in facts.FACTS if len(described) else ():
         found = table["image_id"].map(known[name])
         table[name] = table[name].astype(found.dtype).where(table[name].notna(), found)
     has_files = has_files or len(described) > 0

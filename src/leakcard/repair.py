@@ -228,7 +228,7 @@ def drop_conflicts(listed, units, pairs):
     Repair
     """
     rows = listed[["image_id", "label"]].reset_index(drop=True)
-    rows["was"] = rows["split"] = listed["split"].to_numpy()
+    rows["was"] = rows["split"] = listed["split"].astype(object).to_numpy()
     rows["unit"] = rows["image_id"].map(dict(zip(units["image"], units["unit"], strict=True)))
     sides = pairs.rename(columns={f"image_{side}": f"image_id_{side}" for side in "ab"})
     identical = sides["kind"].isin(findings.IDENTICAL)

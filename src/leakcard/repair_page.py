@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from leakcard import facts, files, intervals, page
+from leakcard import facts, files, page
 from leakcard.rows import MARKS, NUM_SHOWN
 from leakcard.table import COLUMNS
 
@@ -173,8 +173,13 @@ def _measure_splits(counts):
 
 
 def _tell_interval(size):
-    low, high = intervals.wilson_interval(round(ACCURACY * size), size)
-    return f"an interval of {low:.1%} to {high:.1%}" if size else "no interval"
+    if not size:
+        return "no interval"
+    from statsmodels.stats import proportion  # waited for only here
+
+    # Not rounded to whole images, or a set that is one smaller could have a narrower interval.
+    low, high = proportion.proportion_confint(ACCURACY * size, size, method="wilson")
+    return f"an interval of {low:.1%} to {high:.1%}"
 
 
 def _tell_unseen(repair):
