@@ -368,8 +368,10 @@ def test_where_source_and_label_are_one_no_matched_test_set_exists_and_it_is_sai
     test = make_test_set()
     test["source"] = test["label"].map({"covid": "here", "normal": "there"})
     index, told = repair.match_test(test)
-    assert not len(index) and "No matched test set exists: source and label are one" in told
-    assert "without source" in told
+    assert not len(index) and "source and label are one" in told
+    assert told.startswith("No matched test set exists") and "without source" in told
+    unknown = test.assign(sex=test["sex"].where(test["label"] == "covid"))
+    assert "sex is not known for normal" in repair.match_test(unknown)[1]
     unknown = test.assign(age_years=np.nan, sex=np.nan, view=np.nan, source=np.nan)
     assert "are not known" in repair.match_test(unknown)[1]
 
@@ -449,7 +451,7 @@ def test_a_label_that_is_the_source_is_left_and_said_with_exit_code_1(tmp_path, 
     assert command.main(["repair", str(tmp_path / "list.csv"), *options]) == 1
     told = capsys.readouterr().out
     assert "Moving images cannot repair: Label and source (fail)" in told
-    assert "No matched test set exists: source and label are one" in told
+    assert "No matched test set exists (by source): source and label are one" in told
 
 
 @pytest.mark.parametrize(

@@ -338,10 +338,14 @@ def _write_program(costs, counts, before, numbers):
     even = num_units >= (before > 0).sum(axis=0)
     even[np.argsort(-before.sum(axis=0), kind="stable")[MAX_CLASSES:]] = False
     counts, before = counts[:, even], before[:, even]
-    shares = before / np.maximum(before.sum(axis=1, keepdims=True), 1)
-    reach = np.where(shares > 0, np.minimum(SHARE_TOLERANCE, shares / 2), SHARE_TOLERANCE)
     among = counts.sum(axis=1)
-    # A picture that two splits list can stay in one of them only: so much smaller may they be.
+    # A picture that two splits list can stay in one only. So much less of each class there is:
+    there = numbers @ counts / np.maximum(before.sum(axis=0), 1)
+    shares = np.array(
+        [part / np.maximum(part.sum(axis=1, keepdims=True), 1) for part in (before, before * there)]
+    )
+    reach = np.where(shares > 0, np.minimum(SHARE_TOLERANCE, shares / 2), SHARE_TOLERANCE)
+    lowest, highest = (shares - reach).min(axis=0), (shares + reach).max(axis=0)
     least = totals * (numbers @ sizes) / totals.sum()
     least = np.minimum(least * (1 - SIZE_TOLERANCE), least - 1)
     most = np.maximum(totals * (1 + SIZE_TOLERANCE), totals + 1)
@@ -349,10 +353,8 @@ def _write_program(costs, counts, before, numbers):
     in_split = np.eye(num_splits)[:, None, :]
     over, under = [], []  # each row: what a unit of each kind adds to an excess of one split
     for number, here in enumerate(in_split):
-        bound = (shares[number] + reach[number])[:, None] * among
-        over.append(sparse.kron(counts.T - bound, here))
-        bound = (shares[number] - reach[number])[:, None] * among
-        under.append(sparse.kron(bound - counts.T, here))
+        over.append(sparse.kron(counts.T - highest[number][:, None] * among, here))
+        under.append(sparse.kron(lowest[number][:, None] * among - counts.T, here))
     for signed, blocks in ((sizes, over), (-sizes, under)):
         blocks += [sparse.kron(signed[None, :], here) for here in in_split]
     excess = -sparse.eye(even.sum() * num_splits + num_splits)
@@ -420,12 +422,12 @@ def match_test(test, seed=0):
 
     Exact matching: of each combination of age band (0, 18, 40, 60, 80 years), sex, view and
     source as many images of every class, those of different units first. Images of which a trait
-    is not known are left out; a trait that is known of none is not matched.
+    is not known are left out; a trait that is known of none, or the same for all, is not matched.
 
     Parameters
     ----------
     test : DataFrame
-        With `label`, `age_years`, `sex`, `view`, `source` and `unit`.
+        With `label`, `age_years` (or `age_group`), `sex`, `view`, `source` and `unit`.
     seed : int
         Decides which of equal images are taken.
 
@@ -436,30 +438,32 @@ def match_test(test, seed=0):
     told : str
         What was matched and how many are left, or why there is none.
     """
-    bands = pd.cut(test["age_years"].astype(float), AGE_BANDS_YEARS, right=False)
-    test = test.assign(age_band=bands.astype(str).where(bands.notna()))
-    traits = [name for name in TRAITS if test[name].notna().any()]
-    words = ", ".join(traits).replace("_", " ")
     nothing = test.index[:0]
     if test["label"].nunique() < 2:
-        return nothing, "No matched test set: the test set does not have two classes."
+        return nothing, "No matched test set: there is no test set with two classes."
+    test = test.assign(age_band=_name_age_bands(test))
+    traits = [name for name in TRAITS if test[name].nunique() > 1]  # noqa: PD101
+    words = ", ".join(traits).replace("_", " ")
     if not traits:
-        return nothing, "No matched test set: age, sex, view and source are not known."
-    num_matched = _count_matched(test, traits).sum() * test["label"].nunique()
+        return nothing, (
+            "No matched test set is needed or possible: age, sex, view and source are not known, "
+            "or the same for all."
+        )
+    num_classes = test["label"].nunique()
+    least = _count_matched(test, traits)
+    num_matched = least.sum() * num_classes
     without = {
-        name: _count_matched(test, rest).sum() * test["label"].nunique()
+        name: _count_matched(test, rest).sum() * num_classes
         for name in traits
         if (rest := [one for one in traits if one != name])
     }
-    others = ", ".join(f"{n} without {name.replace('_', ' ')}" for name, n in without.items())
-    others = f" It would have {others}." if others else ""
+    others = [f"{n} without {name}" for name, n in without.items() if n > num_matched]
+    others = f" It would have {', '.join(others)}." if others else ""
     if not num_matched:
-        alone = [name for name in traits if not _count_matched(test, [name]).sum()]
-        why = f"{', '.join(alone)} and label are one" if alone else "no combination has every class"
-        return nothing, (
-            f"No matched test set exists: {why.replace('_', ' ')} (matched by {words}).{others}"
-        )
-    least = _count_matched(test, traits)
+        alone = [_tell_alone(test, name) for name in traits]
+        why = "; ".join(filter(None, alone)) or "no combination has images of every class"
+        told = f"No matched test set exists (by {words}): {why}.{others}"
+        return nothing, told.replace("age_band", "age band")
     shuffled = test.dropna(subset=["label", *traits]).sample(frac=1, random_state=seed)
     cells = [*traits, "label"]
     shuffled["turn"] = shuffled.groupby([*cells, "unit"]).cumcount()
@@ -467,10 +471,30 @@ def match_test(test, seed=0):
     places = pd.MultiIndex.from_frame(shuffled[traits]) if len(traits) > 1 else shuffled[traits[0]]
     wanted = least.reindex(places).to_numpy()
     chosen = shuffled.index[shuffled.groupby(cells).cumcount().to_numpy() < wanted]
-    return chosen.sort_values(), (
+    told = (
         f"Matched test set: {num_matched} of {len(test)} test images, as many of every class in "
         f"each combination of {words}: there these no longer follow the label.{others}"
     )
+    return chosen.sort_values(), told.replace("age_band", "age band")
+
+
+def _name_age_bands(test):
+    """Bands of age; a child without an age is in the first, an adult without one in its own."""
+    bands = pd.cut(test["age_years"].astype(float), AGE_BANDS_YEARS, right=False).astype(object)
+    groups = image_table.get_age_groups(test)
+    youngest = str(pd.Interval(*map(float, AGE_BANDS_YEARS[:2]), closed="left"))
+    return bands.map(str, na_action="ignore").fillna(groups.replace({"child": youngest}))
+
+
+def _tell_alone(test, trait):
+    """Say why one trait alone leaves nothing to match, or nothing if it does not."""
+    if _count_matched(test, [trait]).sum():
+        return ""
+    known = test.loc[test[trait].notna(), "label"].unique()
+    unknown = sorted(set(test["label"].dropna().astype(str)) - set(map(str, known)))
+    if unknown:
+        return f"{trait} is not known for {', '.join(unknown)}"
+    return f"{trait} and label are one"
 
 
 def _count_matched(test, traits):
