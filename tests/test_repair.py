@@ -356,10 +356,8 @@ def test_in_a_matched_test_set_no_trait_follows_the_label():
 
 
 def test_images_of_different_units_are_taken_first():
-    test = pd.DataFrame(
-        {"label": ["a"] * 6 + ["b"] * 3, "sex": "F", "unit": [1, 1, 1, 1, 2, 3, 4, 5, 6]}
-    )
-    test = test.assign(age_years=np.nan, view=np.nan, source=np.nan)
+    test = pd.DataFrame({"label": ["a"] * 6 + ["b"] * 4, "unit": [1, 1, 1, 1, 2, 3, 4, 5, 6, 7]})
+    test = test.assign(sex=["F"] * 9 + ["M"], age_years=np.nan, view=np.nan, source=np.nan)
     index, _ = repair.match_test(test)
     assert test.loc[index].groupby("label")["unit"].nunique().tolist() == [3, 3]
 

@@ -483,7 +483,8 @@ def _name_age_bands(test):
     bands = pd.cut(test["age_years"].astype(float), AGE_BANDS_YEARS, right=False).astype(object)
     groups = image_table.get_age_groups(test)
     youngest = str(pd.Interval(*map(float, AGE_BANDS_YEARS[:2]), closed="left"))
-    return bands.map(str, na_action="ignore").fillna(groups.replace({"child": youngest}))
+    names = bands.map(str, na_action="ignore").astype(object)
+    return names.where(names.notna(), groups.replace({"child": youngest}))
 
 
 def _tell_alone(test, trait):

@@ -88,8 +88,8 @@ def tell(repair):
         titles = "; ".join(f"{row.title} ({row.status})" for row in left)
         lines.append(f"Moving images cannot repair: {titles}.")
     lines += [repair.matched, *repair.notes]
-    if repair.gap > 0.01:
-        lines.append(f"Stopped in time: up to {repair.gap:.0%} fewer changes might do.")
+    if len(moved) and not np.isnan(repair.gap):
+        lines.append(f"This choice costs at most {repair.gap:.1%} more than the best one.")
     return [*lines, *_tell_unseen(repair)]
 
 
@@ -150,26 +150,19 @@ def _tell_sizes(repair):
             for size, number in zip(sizes, units, strict=True)
         ]
         lines.append(f"Test set before: {told[0]}; after: {told[1]}.")
-    sizes, shares = zip(*map(_measure_splits, (before, after)), strict=True)
-    shares = (shares[1] - shares[0]) * 100
-    split, name = np.unravel_index(np.abs(shares.to_numpy()).argmax(), shares.shape)
-    change = (sizes[1] / sizes[0] - 1) * 100
-    most = change.abs().idxmax()
+    sizes = "; ".join(f"{name} {before.loc[name].sum()} to {after.loc[name].sum()}" for name in
+                      before.index)  # fmt: skip
+    shares = [one.div(one.sum(axis=1).clip(lower=1), axis=0) * 100 for one in (before, after)]
+    change = shares[1] - shares[0]
+    split, name = np.unravel_index(np.abs(change.to_numpy()).argmax(), change.shape)
     lines.append(
-        f"Largest change of a class's share: {shares.iloc[split, name]:+.1f} points "
-        f"({shares.columns[name]} in {shares.index[split]}); of a size: {change[most]:+.1f} % "
-        f"({most})."
+        f"Rows by split: {sizes}. Largest change of a class's share: {change.iloc[split, name]:+.1f} "
+        f"points ({change.columns[name]} in {change.index[split]})."
     )
     if "fold" in repair.kept:
         sizes = repair.kept["fold"].value_counts().sort_index()
         lines.append(f"Folds of {', '.join(map(str, sizes))} images outside the test set.")
     return lines
-
-
-def _measure_splits(counts):
-    """Return the size of each split, and the share of each class in it."""
-    sizes = counts.sum(axis=1)
-    return sizes, counts.div(sizes.clip(lower=1), axis=0)
 
 
 def _tell_interval(size):
