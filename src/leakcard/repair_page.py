@@ -54,8 +54,7 @@ def make_list(repair, folder):
     kept = repair.kept
     table = repair.table.loc[kept.index]
     table["patient_id"] = table["patient_id"].where(table["patient_id"] != table["image_id"])
-    for name in ("path", "mask_path", "lesion_mask_path", "symbol_mask_path"):
-        table[name] = table[name].map(lambda path: _relate(path, folder), na_action="ignore")
+    table["path"] = table["path"].map(lambda path: _relate(path, folder), na_action="ignore")
     new = ["split", *(name for name in ("fold", "matched") if name in kept), "unit"]
     others = [name for name in table.columns if name not in (*COLUMNS, *new)]
     first = ["image_id", "path", "label"]
@@ -65,8 +64,6 @@ def make_list(repair, folder):
 
 
 def _relate(path, folder):
-    if not os.path.isabs(path) and not os.path.exists(path):
-        return path
     try:
         return os.path.relpath(path, folder)
     except ValueError:  # another drive
@@ -156,8 +153,8 @@ def _tell_sizes(repair):
     change = shares[1] - shares[0]
     split, name = np.unravel_index(np.abs(change.to_numpy()).argmax(), change.shape)
     lines.append(
-        f"Rows by split: {sizes}. Largest change of a class's share: {change.iloc[split, name]:+.1f} "
-        f"points ({change.columns[name]} in {change.index[split]})."
+        f"Rows by split: {sizes}. Largest change of the share of a class: "
+        f"{change.iloc[split, name]:+.1f} points ({change.columns[name]} in {change.index[split]})."
     )
     if "fold" in repair.kept:
         sizes = repair.kept["fold"].value_counts().sort_index()
