@@ -251,10 +251,23 @@ def test_a_class_in_one_unit_goes_to_one_split_and_the_others_keep_their_shares(
     table = pd.concat([table, rare], ignore_index=True)
     found = mend(table)
     assert count_splits(found) == 1 and found.keeps_balance
-    assert any("'rare' is in fewer units than splits" in note for note in found.notes)
+    assert any("In fewer units than splits" in note and "'rare'" in note for note in found.notes)
     common = [one[one["label"] != "rare"] for one in (found.kept, table)]
     change = get_shares(common[0], "split") - get_shares(common[1], "split")
     assert change.abs().to_numpy().max() <= 0.02
+
+
+def test_one_unit_alone_leaves_a_split_empty_and_that_is_said():
+    found = mend(plant(90).assign(patient_id="one"))
+    assert count_splits(found) == 1
+    assert any(note.startswith("Nothing is left in test, val") for note in found.notes)
+
+
+def test_rows_without_a_split_stay_without_one():
+    table = plant(300)
+    table.loc[::10, "split"] = np.nan
+    found = mend(table)
+    assert found.rows["split"].isna().equals(table["split"].isna()) and count_splits(found) == 1
 
 
 def test_folds_that_leak_are_repaired_as_splits_are():
@@ -322,7 +335,7 @@ def test_a_class_that_cannot_be_in_every_fold_is_named():
     table.loc[:5, ["label", "patient_id"]] = "rare"
     found = mend(table)
     repair.fold_units(found, 4)
-    assert "Class 'rare' is in 1 of 4 folds only." in found.notes
+    assert "Not in every fold: classes 'rare'." in found.notes
 
 
 # ---------------------------------------------------------------------------- matched test set

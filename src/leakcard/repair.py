@@ -10,7 +10,7 @@ from sklearn import model_selection
 from tqdm import tqdm
 
 import leakcard
-from leakcard import facts, findings
+from leakcard import facts, findings, values
 from leakcard import table as image_table
 
 # A split keeps its size within 5 %, and each class its share of it within 2 points (a rare class
@@ -115,8 +115,9 @@ def repair_table(table, *, num_folds=None, group=None, pattern=None, num_permuta
     table = image_table.complete_table(table, pattern, group)
     options = {"group": group, "num_permutations": num_permutations, "seed": seed}
     present = set(table["split"].dropna())
-    if num_folds is not None and (len(present) < 2 or image_table.list_folds(table)):
-        present = set()
+    replaced = num_folds is not None and (len(present) < 2 or image_table.list_folds(table))
+    if replaced:
+        old, present = present, set()
     else:
         _check_splits(present)
     before = leakcard.audit(table, **options)
@@ -125,6 +126,8 @@ def repair_table(table, *, num_folds=None, group=None, pattern=None, num_permuta
     else:
         repair = drop_conflicts(table.assign(split=np.nan), before.units, before.pairs)
         _drop_repeated(repair.rows)
+        if old:
+            repair.notes.append(f"The folds take the place of {', '.join(sorted(old))}.")
     if num_folds is not None:
         fold_units(repair, num_folds, seed)
 
@@ -210,11 +213,15 @@ def repair_split(listed, units, pairs, *, seed=0, time_limit_s=TIME_LIMIT_S):
             "No answer was found in time: each unit went where most of its images were, whatever "
             "the sizes."
         )
-    few = (counts > 0).sum() < (before > 0).sum()
-    repair.notes += [
-        f"Class {name!r} is in fewer units than splits: it cannot be in all of them."
-        for name in counts.columns[few]
-    ]
+    few = counts.columns[(counts > 0).sum() < (before > 0).sum()]
+    if len(few):
+        repair.notes.append(
+            f"In fewer units than splits, so that not every split can have them: classes "
+            f"{values.list_some(few)}."
+        )
+    empty = set(splits) - set(repair.kept["split"])
+    if empty:
+        repair.notes.append(f"Nothing is left in {', '.join(sorted(empty))}: units are too large.")
     return repair
 
 
@@ -397,8 +404,9 @@ def fold_units(repair, num_folds, seed=0):
             f"Received: {num_folds}"
         )
     labels = used["label"].fillna("").astype(str).to_numpy()
-    classes, sizes = np.unique(labels, return_counts=True)
-    if num_folds > sizes.max():  # what scikit-learn refuses: nothing is left to spread evenly
+    if (
+        num_folds > np.unique(labels, return_counts=True)[1].max()
+    ):  # what scikit-learn refuses: nothing is left to spread evenly
         labels = np.zeros(len(used))
     folds = pd.Series(np.nan, index=used.index)
     splitter = model_selection.StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed)
@@ -407,10 +415,10 @@ def fold_units(repair, num_folds, seed=0):
         for number, (_, members) in enumerate(splitter.split(labels, labels, used["unit"]), 1):
             folds.iloc[members] = number
     rows["fold"] = folds.reindex(rows.index)
-    for name in classes:
-        present = folds[used["label"].fillna("").astype(str) == name].nunique()
-        if present < num_folds:
-            repair.notes.append(f"Class {name!r} is in {present} of {num_folds} folds only.")
+    present = folds.groupby(used["label"].fillna("").astype(str)).nunique()
+    if (present < num_folds).any():
+        names = values.list_some(present.index[present < num_folds])
+        repair.notes.append(f"Not in every fold: classes {names}.")
     if folds.nunique() < num_folds:
         repair.notes.append(
             f"{num_folds - folds.nunique()} folds are empty: a unit is larger than a fold."

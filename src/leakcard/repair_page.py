@@ -256,7 +256,8 @@ def _format_sizes(repair):
     if before.empty:
         return []
     heads = "".join(f"<th>{html.escape(str(name))}</th>" for name in ("split", "all", *before))
-    lines = [f"<h2>Images by split and class, before and after</h2><table><tr>{heads}</tr>"]
+    lines = ["<h2>Images by split and class, before and after</h2>"]
+    lines.append(f'<div style="overflow-x:auto"><table><tr>{heads}</tr>')
     for split in before.index:
         cells = [f"{before.loc[split].sum()} &rarr; {after.loc[split].sum()}"]
         for name in before:
@@ -267,7 +268,7 @@ def _format_sizes(repair):
             cells.append(f"{pair[0]} ({shares[0]:.1%}) &rarr; {pair[1]} ({shares[1]:.1%})")
         cells = "".join(f"<td>{cell}</td>" for cell in cells)
         lines.append(f"<tr><td>{html.escape(str(split))}</td>{cells}</tr>")
-    return ["".join(lines) + "</table>"]
+    return ["".join(lines) + "</table></div>"]
 
 
 def _format_cards(before, after):
