@@ -211,6 +211,14 @@ def test_the_same_seed_gives_the_same_split_and_another_seed_one_that_moves_as_m
     assert len(other.moved) == pytest.approx(len(first.moved), rel=0.05)
 
 
+def test_without_an_answer_in_time_each_unit_goes_where_most_of_it_was():
+    table = plant(800)
+    found = mend(table, time_limit_s=0)
+    most = table.groupby(["patient_id", "split"]).size().groupby("patient_id").agg(["sum", "max"])
+    assert count_splits(found) == 1 and len(found.moved) == (most["sum"] - most["max"]).sum()
+    assert any(note.startswith("No answer was found in time") for note in found.notes)
+
+
 # ---------------------------------------------------------------------------- odd units
 
 
@@ -297,6 +305,14 @@ def test_a_picture_under_two_labels_goes_with_all_its_copies_and_the_reason():
     assert set(gone["reason"]) == {repair.TWO_LABELS}
     assert other in gone.loc[one.image_id, "detail"]
     assert table.image_id[9] in gone.loc[near.image_id, "detail"]
+
+
+def test_a_split_of_which_nothing_can_stay_is_named():
+    table = plant(60, share_mixed=0).query("split != 'val'").reset_index(drop=True)
+    twice = pd.DataFrame({"image_id": "x", "label": ["a", "b"], "split": "val", "patient_id": "x"})
+    found = mend(pd.concat([table, twice], ignore_index=True))
+    assert len(found.dropped) == 2 and not len(found.moved)
+    assert "Nothing is left in val" in "".join(found.notes)
 
 
 def test_of_repeated_rows_and_equal_files_the_one_in_the_test_set_stays():
@@ -431,6 +447,21 @@ def test_the_new_split_is_read_by_the_audit_and_keeps_what_the_list_said(tmp_pat
     statuses = read_statuses(tmp_path / "card")
     assert statuses["patient_across_splits"] == statuses["device_across_splits"] == "pass"
     assert statuses["duplicates_within_split"] == "pass"
+
+
+def test_folds_that_leak_are_repaired_into_folds_that_the_audit_reads(tmp_path):
+    root = make_folder(tmp_path / "images")
+    paths = sorted(root.rglob("*.png"))
+    table = pd.DataFrame({"path": paths, "label": [path.parts[-2] for path in paths]})
+    table["fold"] = [SPLITS.index(path.parts[-3]) for path in paths]
+    table["patient"] = [path.name.split("_")[0] for path in paths]
+    table.to_csv(tmp_path / "list.csv", index=False)
+    out = tmp_path / "split.csv"
+    assert run(tmp_path / "list.csv", "--out", out) == 0
+    statuses = read_statuses(repair_page.name_folder(out) / "before")
+    assert statuses["patient_across_splits"] == "fail"
+    assert command.main(["audit", str(out), "--out", str(tmp_path / "card")]) == 0
+    assert read_statuses(tmp_path / "card")["patient_across_splits"] == "pass"
 
 
 def test_a_set_without_splits_gets_folds_that_the_audit_reads(tmp_path):

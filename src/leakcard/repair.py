@@ -183,13 +183,14 @@ def repair_split(listed, units, pairs, *, seed=0, time_limit_s=TIME_LIMIT_S):
     repair = drop_conflicts(listed, units, pairs)
     rows = repair.rows
     present = set(rows["was"].dropna())
-    splits = [name for name in (*image_table.SPLITS, *sorted(present)) if name in present]
-    splits = list(dict.fromkeys(splits))
     _check_splits(present)
+    splits = [name for name in image_table.SPLITS if name in present]
+    splits += sorted(present - set(splits))
     pictures = rows[~rows["is_dropped"] & rows["was"].notna()]
     listings = pictures.drop_duplicates(["picture", "was"])
     pictures = pictures.drop_duplicates("picture")
-    listed_in = pd.crosstab(listings["unit"], listings["was"])[splits]
+    listed_in = pd.crosstab(listings["unit"], listings["was"])
+    listed_in = listed_in.reindex(columns=splits, fill_value=0)
     labels = pictures["label"].fillna("").astype(str)
     counts = pd.crosstab(pictures["unit"], labels)
     before = pd.crosstab(listings["was"], listings["label"].fillna("").astype(str))
@@ -221,7 +222,7 @@ def repair_split(listed, units, pairs, *, seed=0, time_limit_s=TIME_LIMIT_S):
         )
     empty = set(splits) - set(repair.kept["split"])
     if empty:
-        repair.notes.append(f"Nothing is left in {', '.join(sorted(empty))}: units are too large.")
+        repair.notes.append(f"Nothing is left in {', '.join(sorted(empty))}.")
     return repair
 
 

@@ -56,7 +56,9 @@ def make_list(repair, folder):
     table["patient_id"] = table["patient_id"].where(table["patient_id"] != table["image_id"])
     table["path"] = table["path"].map(lambda path: _relate(path, folder), na_action="ignore")
     new = ["split", *(name for name in ("fold", "matched") if name in kept), "unit"]
-    others = [name for name in table.columns if name not in (*COLUMNS, *new)]
+    # Folds and units of the old split are none of the new one.
+    made = {"split", "fold", "matched", "unit"}
+    others = [name for name in table.columns if name not in made.union(COLUMNS)]
     first = ["image_id", "path", "label"]
     rest = [name for name in COLUMNS if name not in (*first, *facts.FACTS)]
     listed = pd.concat([table[first], kept[new], table[[*rest, *others]]], axis=1)
