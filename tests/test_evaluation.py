@@ -287,13 +287,13 @@ def test_one_against_rest_is_the_row_of_the_full_table():
 @pytest.mark.parametrize(
     ("k", "n", "published_k", "published_n", "expected"),
     [
-        (129, 140, 125, 140, "reproduced"),
-        (132, 140, 125, 140, "reproduced"),  # 5 points exactly
-        (133, 140, 125, 140, "inconclusive"),
+        (125, 140, 125, 140, "compatible, not equivalent"),  # equal, and too few to show it
+        (133, 140, 125, 140, "compatible, not equivalent"),
+        (890, 1000, 880, 1000, "equivalent"),
+        (9900, 10000, 9960, 10000, "equivalent"),  # surely below, by less than 5 points
         (138, 140, 125, 140, "above"),
         (72, 140, 129, 140, "below"),
-        (14, 20, 18, 20, "inconclusive"),
-        (0, 40, 0, 40, "reproduced"),
+        (14, 20, 18, 20, "compatible, not equivalent"),
         (5, 10, None, None, "no published value"),
         (5, 10, np.nan, 140, "no published value"),
     ],
@@ -304,6 +304,22 @@ def test_verdicts(k, n, published_k, published_n, expected):
     assert f"{k}/{n}" in result.statement
     if published_k == 125:
         assert "125/140 = 89.3 %" in result.statement and "80 % power" in result.statement
+
+
+def test_equivalence_takes_as_many_images_as_its_power_says():
+    size = evaluation.find_equivalence_size(125 / 140)
+    assert size == 660
+    rng = np.random.default_rng(0)
+    counts = rng.binomial(size, 125 / 140, (300, 2))
+    found = [evaluation.judge_result(k, size, m, size).verdict == "equivalent" for k, m in counts]
+    assert np.mean(found) == pytest.approx(0.80, abs=0.07)
+
+
+def test_on_the_published_images_only_the_spread_over_seeds_is_compared():
+    for seeds, verdict in (([18, 16, 19], "within our seeds"), ([16, 17], "outside our seeds")):
+        result = evaluation.judge_result(seeds[0], 20, 18, 20, same_images=seeds)
+        assert result.verdict == verdict and np.isnan(result.lower)
+        assert f"{min(seeds)} to {max(seeds)} right" in result.statement
 
 
 def test_phantoms_are_never_compared_and_the_reason_is_told():

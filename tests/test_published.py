@@ -86,3 +86,16 @@ def test_the_ancestor_rotates_a_fifth_of_a_turn():
 def test_published_values_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         published.RESULTS["paper_vgg19"].k = 140
+
+
+def test_a_recipe_that_differs_is_named_and_the_published_one_is_not():
+    paper, ancestor = published.PROTOCOLS["paper"], published.PROTOCOLS["ancestor"]
+    assert published.list_changes("S1", paper, num_epochs=50, size_px=224) == ""
+    assert published.list_changes("S1", ancestor, num_views=1) == ""
+    changes = published.list_changes(
+        "S1", paper, num_views=1, feature_scaling="standard", num_epochs=20
+    )
+    assert changes == (
+        "num_epochs 20 instead of 50, feature_scaling standard instead of none, "
+        "num_views 1 instead of a fresh one an epoch"
+    )

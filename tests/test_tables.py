@@ -7,7 +7,7 @@ from PIL import Image
 
 import phantoms
 from leakage import data, paths
-from leakage.data import cohen, kermany, nih, wolf_husky
+from leakage.data import cohen, kermany, nih, sources, wolf_husky
 from leakcard import images
 from leakcard import table as image_table
 
@@ -252,3 +252,11 @@ def test_the_real_sources_have_their_known_counts(shared_dir):
     assert counts["kermany"] == {"normal": 600, "pneumonia": 900}
     assert counts["nih"] == {"normal": 400, "pneumonia": 401}
     assert counts["wolf_husky"] == {"husky": 120, "wolf": 120}
+
+
+@pytest.mark.shared
+def test_files_that_are_not_those_of_the_source_are_counted(shared_dir):
+    wolves, resized = (data.READERS[name](shared_dir / "data") for name in ("wolf_husky", "nih"))
+    assert sources.describe_changed_files(wolves) == ""
+    told = sources.describe_changed_files(resized)
+    assert told == "801 of 801 nih files are not those of the source (resized?)"

@@ -154,6 +154,8 @@ class Result:
         Metric, then class: the printed value.
     exact : bool
         False where `k` was worked back from a rounded accuracy.
+    same_images : bool
+        True where the test images are public, so that ours are the same.
     """
 
     system: str
@@ -168,6 +170,7 @@ class Result:
     class_names: tuple[str, ...] = ()
     class_scores: dict[str, dict[str, float]] = field(default_factory=dict)
     exact: bool = True
+    same_images: bool = False
 
     @property
     def value(self) -> float | None:
@@ -282,11 +285,15 @@ RESULTS = {
         "S1", "Ancestor, adult controls", 72, 140, ANCESTOR, "vgg19",
         note="one seed; adults were meant, not enforced",
     ),
-    "wolf_leaky": Result("S1", "Wolf/husky, own backgrounds", 18, 20, ANCESTOR, "small_cnn"),
-    "wolf_swap": Result("S1", "Wolf/husky, backgrounds swapped", 0, 40, ANCESTOR, "small_cnn"),
+    "wolf_leaky": Result(
+        "S1", "Wolf/husky, own backgrounds", 18, 20, ANCESTOR, "small_cnn", same_images=True,
+    ),
+    "wolf_swap": Result(
+        "S1", "Wolf/husky, backgrounds swapped", 0, 40, ANCESTOR, "small_cnn", same_images=True,
+    ),
     "wolf_white": Result(
         "S1", "Wolf/husky, white backgrounds", 14, 20, ANCESTOR, "small_cnn",
-        note="two of the test images are also training images",
+        note="two of the test images are also training images", same_images=True,
     ),
     "s2_fine_tuned": Result(
         "S2", "ResNet18, everything trained", 507, 624, TRANSFER_LEARNING, "resnet18",
@@ -363,3 +370,37 @@ LUNG_ABLATION = {
     "raw": 0.798, "no normalisation": 0.796, "no augmentation": 0.770,
     "BRISQUE outliers removed": 0.794, "masked, again": 0.815,
 }
+
+
+def list_changes(training, protocol, *, num_views=None, feature_scaling="none", **used) -> str:
+    """Say in what a training differs from a published one; "" where it does not.
+
+    Parameters
+    ----------
+    training : str
+        A name in `TRAINING`.
+    protocol : Protocol
+    num_views : int or None
+        Augmented views an image; None: what the protocol says.
+    feature_scaling : str
+        "none" as published, or what was done.
+    **used
+        Fields of `Training` with the value that was used, such as `num_epochs=20`.
+
+    Returns
+    -------
+    str
+        Such as "num_epochs 20 instead of 50, size_px 64 instead of 224".
+    """
+    there = TRAINING[training]
+    pairs = {name: (value, getattr(there, name)) for name, value in used.items()}
+    pairs["feature_scaling"] = (feature_scaling, "none")
+    if num_views is not None:
+        there = "a fresh one an epoch" if protocol.num_views is None else protocol.num_views
+        pairs["num_views"] = (num_views, there)
+    return ", ".join(f"{name} {a} instead of {b}" for name, (a, b) in pairs.items() if a != b)
+
+
+def get_key(result) -> str | None:
+    """Return the name of a result in `RESULTS`; None for None."""
+    return next((key for key, known in RESULTS.items() if known is result), None)

@@ -21,6 +21,11 @@ from leakcard import files
 
 BLOCK = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
 RUN = "mobilenet"
+WORTH_RUN = "worth_vgg16"
+# The score by which docs/protocol.md decides each family of contrasts.
+DECIDING = {"H0": "accuracy", "H3": "accuracy", "H1": "AUC covid", "H2": "AUC covid"}
+SMALLEST = "smallest_worth"
+WELL_FOUND = 0.95
 PICTURE = "docs/results.png"
 # What the README shows of the run on real images: claims, and what the card's cross-validated
 # classifier finds in the outer tenth of the same draw of images alone.
@@ -160,7 +165,61 @@ def format_repair(results_dir):
     return "\n".join(lines) + "\n"
 
 
+def format_worth(results_dir):
+    """What each leak is worth by the run of notebook 04 on real images, as its protocol decides."""
+    records = report.collect_records(Path(results_dir) / WORTH_RUN)
+    records = records[records["notebook"].str.startswith("04")].set_index("class")
+    num_draws = int(records.loc[records["metric"] == "worth", "n"].max())
+    lines = [
+        f"| leak, {num_draws} draws | score | points | 95 % over draws | over patients "
+        "| p (Holm) | 80 % sure to be seen from |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for family, score in DECIDING.items():
+        rows = records[(records["protocol"] == family) & (records.index == score)]
+        for name, row in rows.groupby("variant", sort=False):
+            of = row.set_index(["metric", "interval"])
+            worth, people = (of.loc[("worth", kind)] for kind in ("draws", "patient_bootstrap"))
+            p_value, smallest = (of.loc[(k, "none"), "value"] for k in ("worth_p_holm", SMALLEST))
+            told = "" if family == "H2" else f"{p_value:.3f}" if p_value >= 0.001 else "< 0.001"
+            lines.append(
+                f"| {name} | {score} | {100 * worth['value']:+.1f} "
+                f"| {_format_points(worth)} | {_format_points(people)} | {told} "
+                f"| {100 * smallest:.1f} |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def _format_points(row):
+    return f"{100 * row['lower']:+.1f} to {100 * row['upper']:+.1f}"
+
+
+def format_rates(results_dir):
+    """What the card finds and falsely alarms, by the sets that `benchmarks.sensitivity` draws."""
+    rates = pd.read_csv(Path(results_dir) / "sensitivity" / "rates.csv")
+    clean, leaks = rates[~rates["is_leak"]], rates[rates["is_leak"]]
+    found = (leaks["alarms"] / leaks["sets"]).to_numpy() >= WELL_FOUND
+    sizes = leaks["size"].astype(int)
+    parts = [
+        f"{found[sizes == size].sum()} of {(sizes == size).sum()} kinds of leak in {size} images"
+        for size in sorted(set(sizes))
+    ]
+    missed = leaks[~found & (sizes == sizes.max())]
+    named = [f"{row.kind} ({row.alarms} of {row.sets})" for row in missed.itertuples()]
+    alarms, tested = clean["alarms"].sum(), clean["sets"].sum()
+    return (
+        f"**How good is it?** Sets whose truth is known are drawn and audited, up to "
+        f"{leaks["sets"].max()} of each kind and size (`python -m benchmarks.sensitivity`). Found "
+        f"in at least {WELL_FOUND:.0%} of the sets: {'; '.join(parts)}. Missed more often at "
+        f"{sizes.max()} images: {', '.join(named) or 'none'}. Clean sets: {alarms} of {tested:,} "
+        f"testable rows alarm ({alarms / tested:.1%}). Every rule's own rates: "
+        "[docs/rules](docs/rules/).\n"
+    )
+
+
 BLOCKS = {
+    "rates": format_rates,
+    "worth": format_worth,
     "finding": format_finding,
     "results": format_results,
     "picture": format_picture,

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from leakage import environment, evaluation, figures, paths, pictures
+from leakage.data import sources
 from leakcard import files
 
 RECORD_COLUMNS = (
@@ -30,9 +31,11 @@ RECORD_COLUMNS = (
     "upper",
     "k",
     "n",
+    "claim",  # key in `published.RESULTS`
     "published_k",
     "published_n",
     "verdict",
+    "reason",  # why it cannot be compared with what was published
 )
 INTEGER_COLUMNS = ("draw_seed", "seed", "k", "n", "published_k", "published_n")
 FLOAT_COLUMNS = ("value", "lower", "upper")
@@ -53,7 +56,7 @@ def make_records(scores, **columns):
 
     Returns
     -------
-    DataFrame of shape (n_scores, 22)
+    DataFrame of shape (n_scores, 24)
         `RECORD_COLUMNS` in order; what nobody gave is None.
 
     Raises
@@ -231,7 +234,8 @@ class Results:
         published_result : leakage.published.Result, optional
             What the declared seed is judged against.
         obstacles : str
-            What else keeps it from being compared, beside data, backbone and weights.
+            What else keeps it from being compared, beside files, backbone and weights; see
+            `published.list_changes`.
         **columns
             Such as `protocol` and `variant`; they win over those of all.
 
@@ -244,6 +248,8 @@ class Results:
         known = evaluation.describe_obstacles(
             about["data_source"], about["backbone"], about["weights"], published_result
         )
+        if about["data_source"] == "real" and published_result:
+            known = ", ".join(filter(None, [known, sources.describe_changed_files(test)]))
         obstacles = ", ".join(filter(None, [known, obstacles]))
         scored = evaluation.score_runs(test, scores, class_names, published_result, obstacles)
         names = {name: columns[name] for name in ("protocol", "variant") if name in columns}

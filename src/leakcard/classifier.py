@@ -140,6 +140,9 @@ def score_features(features, codes, groups, num_permutations, seed, fit=None):
     lower, upper = intervals.bootstrap_interval(
         lambda counts: counts @ correct / counts.sum(axis=1), groups, seed=seed
     )
+    if np.isnan(lower):  # all patients agree: Wilson's interval has a width even then
+        size = len(np.unique(groups))
+        lower, upper = intervals.wilson_interval(round(float(correct.mean()) * size), size)
     found = (corrected[0] == codes) * weights
     counts = intervals.draw_resamples(groups, seed=seed)
     recalls = [

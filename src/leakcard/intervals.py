@@ -52,11 +52,13 @@ def wilson_interval(k: int, n: int) -> tuple[float, float]:
     return float(max(lower, 0.0)), float(min(upper, 1.0))
 
 
-def newcombe_interval(k1: int, n1: int, k2: int, n2: int) -> tuple[float, float]:
-    """95 % Newcombe interval (hybrid of two Wilson intervals) of k1/n1 - k2/n2.
+def newcombe_interval(
+    k1: int, n1: int, k2: int, n2: int, confidence: float = CONFIDENCE
+) -> tuple[float, float]:
+    """Newcombe interval (hybrid of two Wilson intervals) of k1/n1 - k2/n2.
 
-    For two independent samples, such as a published test set and ours. NaN twice where n1 or n2
-    is 0.
+    For two independent samples, such as a published test set and ours; 95 % unless `confidence`
+    says otherwise. NaN twice where n1 or n2 is 0.
     """
     from statsmodels.stats import proportion  # waited for only here
 
@@ -65,7 +67,7 @@ def newcombe_interval(k1: int, n1: int, k2: int, n2: int) -> tuple[float, float]
     if n1 == 0 or n2 == 0:
         return np.nan, np.nan
     lower, upper = proportion.confint_proportions_2indep(
-        k1, n1, k2, n2, method="newcomb", compare="diff", alpha=1 - CONFIDENCE
+        k1, n1, k2, n2, method="newcomb", compare="diff", alpha=1 - confidence
     )
     return float(lower), float(upper)
 
@@ -140,12 +142,9 @@ def bootstrap_interval(statistic, groups, num_bootstrap: int = 1000, seed: int =
     Returns
     -------
     lower, upper : float, or ndarray of shape (n_values,)
-        NaN where fewer than half of the resamples define the statistic.
-
-    Notes
-    -----
-    A percentile interval has no width where every resample agrees: an AUC of exactly 1 gives
-    [1, 1]. For one proportion, `wilson_interval` does not share this fault.
+        NaN where fewer than half of the resamples define the statistic, or where all of them
+        agree, as for an AUC of exactly 1: an interval without width would be no interval. For one
+        proportion, `wilson_interval` does not share this fault.
     """
     values = np.asarray(statistic(draw_resamples(groups, num_bootstrap, seed)), dtype=float)
     lower, upper = _percentile_bounds(values.reshape(len(values), -1))
@@ -160,6 +159,7 @@ def _percentile_bounds(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if defined.any():
         tail = (1 - CONFIDENCE) / 2
         bounds[:, defined] = np.nanquantile(values[:, defined], [tail, 1 - tail], axis=0)
+        bounds[:, bounds[0] == bounds[1]] = np.nan
     return bounds[0], bounds[1]
 
 

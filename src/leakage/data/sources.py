@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
+import pandas as pd
+
 from leakage import paths
 
 _RAW = "https://raw.githubusercontent.com"
@@ -203,3 +205,31 @@ def list_files(source):
             f"An unknown dataset. Expected one of {', '.join(SOURCES)}. Received: {source!r}"
         )
     return SOURCES[source]()
+
+
+def describe_changed_files(table) -> str:
+    """Say which images of a table are not the files that the download brings; "" if all are.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With `source` and `sha256`. Sources whose files have no published hash (Kermany) are not
+        looked at.
+
+    Returns
+    -------
+    str
+        Such as "40 of 40 cohen files are not those of the source (resized?)".
+    """
+    folder = paths.ROOT / "data" / "manifests"
+    lines = []
+    for start in ("cohen", "nih", "wolf_husky"):
+        rows = table[table["source"].astype(str).str.startswith(start)]
+        manifests = [pd.read_csv(path) for path in folder.glob(f"{start}_*.csv")]
+        if rows.empty or not manifests:
+            continue
+        changed = int((~rows["sha256"].isin(pd.concat(manifests)["sha256"])).sum())
+        if changed:
+            told = f"{changed} of {len(rows)} {start} files are not those of the source (resized?)"
+            lines.append(told)
+    return ", ".join(lines)

@@ -36,7 +36,12 @@ from leakage.evaluation.scores import (
     score_predictions,
 )
 from leakage.evaluation.seeds import summarize_seeds
-from leakage.evaluation.verdicts import Verdict, find_detectable_shares, judge_result
+from leakage.evaluation.verdicts import (
+    Verdict,
+    find_detectable_shares,
+    find_equivalence_size,
+    judge_result,
+)
 from leakage.evaluation.worth import DrawScores, Worth, estimate_worth, score_draws, tabulate_worth
 from leakcard.intervals import (
     McNemar,
@@ -63,6 +68,7 @@ __all__ = [
     "estimate_effects",
     "estimate_worth",
     "find_detectable_shares",
+    "find_equivalence_size",
     "find_never_predicted",
     "find_worst_group",
     "fisher_test",

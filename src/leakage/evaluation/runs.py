@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 
+from leakage import published
 from leakage.evaluation import scores as scoring
 from leakage.evaluation import verdicts
 
+JUDGED = ("claim", "published_k", "published_n", "verdict", "reason")
 DATA_SOURCES = {"real": "Real images", "phantoms": "Phantoms drawn by this project"}
 
 
@@ -30,8 +32,8 @@ def score_runs(
     Returns
     -------
     DataFrame
-        The rows of `score_predictions` for each seed, with `seed`, `published_k`, `published_n`
-        and `verdict` (on the accuracy of the declared seed; missing elsewhere).
+        The rows of `score_predictions` for each seed, with `seed`, and `JUDGED` on the accuracy
+        of the declared seed (missing elsewhere).
     """
     y_true = pd.Index(class_names).get_indexer(test["label"])
     published_k = published_result.k if published_result else None
@@ -41,14 +43,19 @@ def score_runs(
         frame = scoring.score_predictions(
             y_true, values, class_names, test["patient_id"].to_numpy(), num_bootstrap
         )
-        frame = frame.assign(seed=seed, published_k=None, published_n=None, verdict=None)
+        frame = frame.assign(seed=seed, **dict.fromkeys(JUDGED))
         if not frames:
             row = frame[(frame["metric"] == "accuracy") & (frame["interval"] == "wilson")].iloc[0]
+            same = published_result and published_result.same_images
             judged = verdicts.judge_result(
-                row["k"], row["n"], published_k, published_n, not obstacles, obstacles
-            )
-            columns = ["published_k", "published_n", "verdict"]
-            frame.loc[row.name, columns] = [published_k, published_n, judged.verdict]
+                row["k"], row["n"], published_k, published_n, not obstacles, obstacles,
+                [int((np.argmax(each, axis=1) == y_true).sum()) for each in runs.values()]
+                if same
+                else None,
+            )  # fmt: skip
+            key = published.get_key(published_result)
+            told = [key, published_k, published_n, judged.verdict, obstacles]
+            frame.loc[row.name, list(JUDGED)] = told
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)
 
@@ -152,12 +159,17 @@ def tabulate_scores(scores) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a class, one column a metric, "value [lower, upper]".
+        One row a class, one column a metric, "value [lower, upper]"; "no spread" where all
+        resamples of the patients agree, as for an AUC of 1.
     """
     metrics = ["precision", "recall", "f1", "roc_auc"]
     frame = scores[scores["metric"].isin(metrics)].copy()
     frame["text"] = [
-        "undefined" if pd.isna(row.value) else f"{row.value:.2f} [{row.lower:.2f}, {row.upper:.2f}]"
+        "undefined"
+        if pd.isna(row.value)
+        else f"{row.value:.2f} [no spread]"
+        if pd.isna(row.lower)
+        else f"{row.value:.2f} [{row.lower:.2f}, {row.upper:.2f}]"
         for row in frame.itertuples()
     ]
     table = frame.pivot_table(index="class", columns="metric", values="text", aggfunc="first")

@@ -1,5 +1,6 @@
 """The verdict on a published result: does our k of n agree with its k of n?"""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,14 +11,14 @@ from statsmodels.stats import proportion
 from leakcard import intervals
 
 POWER = 0.80
-REPRODUCED_WITHIN_POINTS = 5
+EQUIVALENT_WITHIN = 0.05
 
 
 class Verdict(NamedTuple):
     """What our k of n says about a published k of n.
 
-    `difference` is ours minus published, in [-1, 1], with its Newcombe interval; NaN where the
-    two are not compared. `minimum_detectable` is the smallest difference, down as well as up,
+    `difference` is ours minus published, in [-1, 1], with its Newcombe interval (95 %); NaN where
+    the two are not compared. `minimum_detectable` is the smallest difference, down as well as up,
     that n images find with 80 % power (`find_detectable_shares`); NaN where none is found.
     """
 
@@ -36,8 +37,9 @@ def judge_result(
     published_n: int | None,
     comparable: bool = True,
     reason: str = "",
+    same_images: Sequence[int] | None = None,
 ) -> Verdict:
-    """Judge our k of n against a published one.
+    """Judge our k of n against a published one, by intervals alone.
 
     Parameters
     ----------
@@ -46,16 +48,21 @@ def judge_result(
     published_k, published_n : int or None
         None or NaN where nothing was published.
     comparable : bool
-        False for phantoms, random weights or another backbone than the published one.
+        False for phantoms, random weights, another backbone, recipe or data than published.
     reason : str
         Why the two are not comparable; required when they are not.
+    same_images : sequence of int, optional
+        Where the test images are the published ones, the k of all our seeds: there are not two
+        samples then, and only the spread over seeds can be compared.
 
     Returns
     -------
     Verdict
-        `verdict` is `"reproduced"` (the interval of the difference contains 0 and the difference
-        is at most 5 points), `"inconclusive"` (contains 0, larger difference), `"above"` or
-        `"below"` (excludes 0), `"not comparable"` or `"no published value"`.
+        `verdict` is `"equivalent"` (the 90 % interval of the difference lies within 5 points either
+        way: two one-sided tests of Schuirmann 1987, doi 10.1007/BF01068419), `"above"` or
+        `"below"` (the 95 % interval excludes 0), `"compatible, not equivalent"`, `"within our
+        seeds"` or `"outside our seeds"` (the same test images), `"not comparable"` or `"no
+        published value"`.
     """
     k, n = intervals.check_counts(k, n)
     if n == 0 or published_n == 0:
@@ -84,21 +91,42 @@ def judge_result(
 
     lower, upper = intervals.newcombe_interval(k, n, published_k, published_n)
     difference = k / n - published_k / published_n
-    # Whole numbers: 132 against 125 of 140 is 5 points exactly, which floats would call more.
-    gap = abs(k * published_n - published_k * n) * 100
-    if lower > 0:
+    if same_images is not None:
+        least, most = min(same_images), max(same_images)
+        inside = least <= published_k <= most
+        verdict = "within our seeds" if inside else "outside our seeds"
+        statement = (
+            f"{beginning} The same test images, so not two samples: our {len(same_images)} seeds "
+            f"have {least} to {most} right, {published_k} as published: {verdict}."
+        )
+        return Verdict(verdict, difference, np.nan, np.nan, detectable, statement)
+    inner = intervals.newcombe_interval(k, n, published_k, published_n, 0.90)
+    if -EQUIVALENT_WITHIN < inner[0] and inner[1] < EQUIVALENT_WITHIN:
+        verdict = "equivalent"
+    elif lower > 0:
         verdict = "above"
     elif upper < 0:
         verdict = "below"
-    elif gap <= REPRODUCED_WITHIN_POINTS * n * published_n:
-        verdict = "reproduced"
     else:
-        verdict = "inconclusive"
+        verdict = "compatible, not equivalent"
     statement = (
         f"{beginning} Difference {100 * difference:+.1f} points (Newcombe 95 %: "
-        f"{100 * lower:+.1f} to {100 * upper:+.1f}): {verdict}. {ending}"
+        f"{100 * lower:+.1f} to {100 * upper:+.1f}; 90 %: {100 * inner[0]:+.1f} to "
+        f"{100 * inner[1]:+.1f}): {verdict}. {ending}"
     )
+    needed = find_equivalence_size(published_k / published_n)
+    if verdict == "compatible, not equivalent" and needed:
+        statement += f" Equivalence within 5 points takes about {needed} images a side."
     return Verdict(verdict, difference, lower, upper, detectable, statement)
+
+
+def find_equivalence_size(share: float) -> int:
+    """Test images a side that show equivalence with 80 % power, if both truly reach this share.
+
+    Normal approximation of the two one-sided tests, rounded to ten: 670 at 0.89.
+    """
+    quantiles = stats.norm.ppf(0.95) + stats.norm.ppf((1 + POWER) / 2)
+    return round(2 * share * (1 - share) * (quantiles / EQUIVALENT_WITHIN) ** 2, -1)
 
 
 def find_detectable_shares(published_k: int, published_n: int, n: int) -> tuple[float, float]:

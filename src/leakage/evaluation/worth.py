@@ -25,7 +25,8 @@ class Worth(NamedTuple):
     ----------
     mean : float
     lower, upper : float
-        95 %, Nadeau and Bengio's corrected t interval.
+        95 %, Nadeau and Bengio's corrected t interval; NaN, like p and smallest, where all draws
+        agree: they show no spread to measure it by.
     p_value : float
         Two-sided.
     smallest : float
@@ -83,11 +84,12 @@ def estimate_worth(differences, test_share, num_tests=1):
             f"An interval over draws needs draws. Expected two at least. Received: {num_draws}"
         )
     mean = float(differences.mean())
+    if np.ptp(differences) == 0:
+        return Worth(mean, np.nan, np.nan, np.nan, np.nan)
     error = float(np.sqrt((1 / num_draws + test_share) * differences.var(ddof=1)))
     t = stats.t(num_draws - 1)
     half = t.isf(SIGNIFICANCE / 2) * error
-    with np.errstate(divide="ignore", invalid="ignore"):
-        p_value = 2 * t.sf(np.abs(np.divide(mean, error))) if mean else 1.0
+    p_value = 2 * t.sf(abs(mean) / error)
     smallest = (t.isf(SIGNIFICANCE / num_tests / 2) + t.isf(1 - POWER)) * error
     return Worth(mean, mean - half, mean + half, float(p_value), float(smallest))
 
@@ -175,6 +177,7 @@ def tabulate_worth(scored, contrasts, metric):
         )
         resampled = scored.resampled[found, :, number].mean(axis=0).T @ weights
         bounds = np.nanquantile(resampled, [SIGNIFICANCE / 2, 1 - SIGNIFICANCE / 2])
+        bounds = bounds if np.ptp(bounds) else bounds * np.nan
         rows.append(
             {"contrast": name, "num_draws": len(found), "worth": worth.mean,
              "lower": worth.lower, "upper": worth.upper,
@@ -182,5 +185,8 @@ def tabulate_worth(scored, contrasts, metric):
              "p_value": worth.p_value, "smallest": worth.smallest}
         )  # fmt: skip
     table = pd.DataFrame(rows)
-    table.insert(8, "p_holm", multitest.multipletests(table["p_value"], method="holm")[1])
+    # Where no draw differs from another nothing was tested; the number of tests stays.
+    p_values = table["p_value"].fillna(1.0)
+    p_holm = pd.Series(multitest.multipletests(p_values, method="holm")[1])
+    table.insert(8, "p_holm", p_holm.where(table["p_value"].notna()))
     return table

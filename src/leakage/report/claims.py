@@ -7,10 +7,10 @@ import pandas as pd
 from leakage import record
 
 GROUP = ["notebook", "protocol", "variant", "backbone", "weights"]
-AS_RECORDED = ["system", "protocol", "backbone", "weights", "data_source", "verdict"]
+AS_RECORDED = ["system", "protocol", "backbone", "weights", "data_source", "verdict", "reason"]
 CLAIM_COLUMNS = (
     "system notebook claim protocol backbone weights data_source published ours interval chance "
-    "seeds spread collapsed recall verdict"
+    "seeds spread collapsed recall verdict reason"
 ).split()
 PHANTOM_NOTE = (
     "Made from phantoms (drawn images with a known truth), not from patients or photographs."
@@ -50,7 +50,8 @@ def find_claims(records):
     DataFrame
         The record of each claim, with `chance`, `seeds` (list of the accuracies of all seeds),
         `collapsed` (how many of them never predict one of the classes), `lost_class` and `recall`
-        (the class that the declared run finds least often, and how often).
+        (the class that the declared run finds least often, and how often). Its interval is the
+        wider of Wilson's and that over patients.
     """
     accuracy = records[(records["metric"] == "accuracy") & (records["interval"] == "wilson")]
     declared = accuracy[accuracy["verdict"].notna()]
@@ -63,7 +64,11 @@ def find_claims(records):
         lost = values.get("num_classes_never_predicted", group.iloc[:0])
         chance = values.get("chance", group.iloc[:0])["value"].dropna()
         seeds = values["accuracy"].drop_duplicates("seed")["value"]
-        name, recall = find_lowest_recall(group[group["seed"] == row["seed"]])
+        own = group[group["seed"] == row["seed"]]
+        name, recall = find_lowest_recall(own)
+        bounds = own[own["metric"] == "accuracy"].dropna(subset=["lower", "upper"])
+        widest = (bounds["upper"] - bounds["lower"]).astype(float).idxmax()
+        row |= bounds.loc[widest, ["interval", "lower", "upper"]].to_dict()
         found = {
             "chance": chance.iloc[0] if len(chance) else None,
             "seeds": seeds.tolist(),
@@ -90,7 +95,7 @@ def make_claims_table(records):
 
     Returns
     -------
-    DataFrame of shape (n_claims, 16)
+    DataFrame of shape (n_claims, 17)
         Text, ready to show; what is not known is empty. `seeds` and `collapsed` are numbers.
     """
     rows = [
