@@ -208,7 +208,7 @@ def format_rates(results_dir):
     named = [f"{row.kind} ({row.alarms} of {row.sets})" for row in missed.itertuples()]
     alarms, tested = clean["alarms"].sum(), clean["sets"].sum()
     return (
-        f"**How good is it?** Sets whose truth is known are drawn and audited, up to "
+        "**How good is it?** Sets whose truth is known are drawn and audited, up to "
         f"{leaks['sets'].max()} of each kind and size (`python -m benchmarks.sensitivity`). Found "
         f"in at least {WELL_FOUND:.0%} of the sets: {'; '.join(parts)}. Missed more often at "
         f"{sizes.max()} images: {', '.join(named) or 'none'}. Clean sets: {alarms} of {tested:,} "
