@@ -197,7 +197,7 @@ def audit(
         "num_units": int(found_units["unit"].nunique()),
     }
     kept = {"pairs": pairs, "looks": looks}
-    return ReportCard(found, about, table, found_pairs, found_units, kept)
+    return ReportCard(found, about, table, found_pairs, found_units, measured=kept)
 
 
 def _count_read(table):
