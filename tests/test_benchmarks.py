@@ -8,7 +8,7 @@ import json
 import pandas as pd
 import pytest
 
-from benchmarks import ancestor, audit, sensitivity
+from benchmarks import ancestor, audit, repair, sensitivity
 from leakcard import rules
 
 CLOCKS = {"seconds", "cpu_seconds"}
@@ -28,6 +28,13 @@ def test_the_audit_is_timed_on_a_folder_of_links_and_one_that_fails_is_not(tmp_p
     assert run["num_images"] == 24 and run["seconds"] > 0 and run["cpu_seconds"] > 0
     with pytest.raises(RuntimeError, match="The audit failed"):
         audit.audit_folder(tmp_path / "nowhere", tmp_path)
+
+
+def test_a_repair_of_planted_units_is_timed_and_compared_with_the_fewest_moves():
+    found = repair.main(["--small"])
+    (run,) = found["runs"]
+    assert run["num_images"] == 200 and run["seconds"] > 0 and not found["real"]
+    assert run["units_in_two_splits"] == 0 and run["moved"] >= run["moved_at_least"] > 0
 
 
 def test_sensitivity_is_measured_once_a_set_and_read_by_the_pages_of_the_rules(tmp_path):

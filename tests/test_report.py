@@ -242,7 +242,7 @@ def test_the_same_results_give_the_same_page(run_dir):
 
 
 def make_study(results_dir):
-    """What the README is written from: one run with the rows it shows, and two benchmarks."""
+    """What the README is written from: one run with the rows it shows, and three benchmarks."""
     run_dir = results_dir / readme_blocks.RUN
     about = {"num_rows": 3, "num_images": 3, "splits": {}, "labels": [], "num_unreadable": 0,
              "unreadable": [], "is_phantom": False}  # fmt: skip
@@ -268,12 +268,17 @@ def make_study(results_dir):
     files.write_json(benchmarks / "ancestor.json", {"published_study": study, "machine": machine})
     runs = [{"num_images": 2000, "seconds": 24.2}]
     files.write_json(benchmarks / "audit.json", {"runs": runs})
+    told = {"name": "toy", "rows": 30, "moved": 2, "dropped": {"copy": 1}}
+    told["before"] = {"test_images": 9, "shared": {"duplicates": 0.125, "patients": None}}
+    told["after"] = {"test_images": 8, "shared": {"duplicates": 0, "patients": None}}
+    runs = [{"num_images": 20000, "seconds": 0.21}]
+    files.write_json(benchmarks / "repair.json", {"runs": runs, "real": [told]})
 
 
 def test_the_readme_is_written_from_the_results(tmp_path):
     make_study(tmp_path / "results")
     readme, picture = tmp_path / "README.md", tmp_path / readme_blocks.PICTURE
-    names = ("finding", "results", "picture")
+    names = ("finding", "results", "picture", "repair")
     blocks = "\n".join(f"<!-- {name} -->\nold\n<!-- /{name} -->" for name in names)
     readme.write_text(f"# Title\n{blocks}\nend\n")
     speed = tmp_path / "docs" / "speed.md"
@@ -284,6 +289,7 @@ def test_the_readme_is_written_from_the_results(tmp_path):
     assert text.startswith("# Title") and text.endswith("end\n") and "old" not in text
     assert "apart on 80.0% of chest X-rays (8 of 10; the best of 15 networks)" in text
     assert "nothing but the border of these images reaches 87.5% [50.0%, 90.0%]" in text
+    assert "| toy | 30 | 2 | 1 | 9 → 8 | 12.5% → 0.0% |" in text
     assert "| 0.800 (8 of 10) | 0.900 (9 of 10) | 0.600 to 0.990 | 0.375 |" in text
     assert (
         "| published study, 1 seed: feature bank and heads, times faster | 29 |"

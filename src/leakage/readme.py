@@ -140,8 +140,30 @@ def format_speed(results_dir):
         lines.append(
             f"| report card of {run['num_images']:,} real X-rays | {run['seconds']:.0f} s |"
         )
+    repairs = json.loads((folder / "repair.json").read_text(encoding="utf-8"))
+    largest = max(run["num_images"] for run in repairs["runs"])
+    slowest = max(run["seconds"] for run in repairs["runs"] if run["num_images"] == largest)
+    lines.append(f"| new split of {largest:,} planted rows, audits apart | {slowest:.1f} s |")
     machine = studies["machine"]
     return "\n".join(lines) + f"\n\n{machine['processor']}, {machine['num_cores']} cores.\n"
+
+
+def format_repair(results_dir):
+    """What `leakcard repair` changed of real splits, as a Markdown table."""
+    path = Path(results_dir) / "benchmarks" / "repair.json"
+    lines = [
+        "| split | rows | moved | dropped | test set | of it in training too, by copy or patient |",
+        "|---|---|---|---|---|---|",
+    ]
+    for one in json.loads(path.read_text(encoding="utf-8"))["real"]:
+        before, after = one["before"], one["after"]
+        shared = [max(when["shared"].values(), key=lambda n: n or 0) for when in (before, after)]
+        lines.append(
+            f"| {one['name']} | {one['rows']} | {one['moved']} | {sum(one['dropped'].values())} "
+            f"| {before['test_images']} → {after['test_images']} "
+            f"| {shared[0]:.1%} → {shared[1] or 0:.1%} |"
+        )
+    return "\n".join(lines) + "\n"
 
 
 def format_worth(results_dir):
@@ -204,6 +226,7 @@ BLOCKS = {
     "results": format_results,
     "picture": format_picture,
     "speed": format_speed,
+    "repair": format_repair,
 }
 
 

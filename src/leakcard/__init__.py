@@ -196,7 +196,8 @@ def audit(
         "num_pairs": len(found_pairs),
         "num_units": int(found_units["unit"].nunique()),
     }
-    return ReportCard(found, about, table, found_pairs, found_units)
+    kept = {"pairs": pairs, "looks": looks}
+    return ReportCard(found, about, table, found_pairs, found_units, measured=kept)
 
 
 def _count_read(table):
@@ -259,7 +260,7 @@ def _describe(table):
     described = facts.describe_files(wanted)
     bad, described.attrs = described.attrs["unreadable"], {}
     known = described.set_index("image_id")
-    for name in ("width_px", "height_px", "file_format", "num_bytes", "sha256"):
+    for name in facts.FACTS if len(described) else ():
         found = table["image_id"].map(known[name])
         table[name] = table[name].astype(found.dtype).where(table[name].notna(), found)
     has_files = has_files or len(described) > 0

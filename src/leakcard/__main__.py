@@ -1,8 +1,8 @@
 """Audit a split: `leakcard audit DIR_OR_CSV [--out DIR]` (or `python -m leakcard audit ...`).
 
 Writes report_card.{json,md,html}, pairs.csv, units.csv and model_info.md, and scores.csv where
-predictions are given. Exit code 0: pass or warnings; 1: a leak was found; 2: wrong usage, or
-nothing could be checked. Nothing is written into the audited images.
+predictions are given. Exit code 0: pass or warnings; 1: a leak was found (with --baseline: a new
+one); 2: wrong usage, or nothing could be checked. Nothing is written into the audited images.
 """
 
 import argparse
@@ -11,9 +11,29 @@ import warnings
 from pathlib import Path
 
 import leakcard
-from leakcard import images, predictions, reading, rows, rules, stats
+from leakcard import (
+    files,
+    guard,
+    images,
+    predictions,
+    reading,
+    repair,
+    repair_page,
+    rows,
+    rules,
+    stats,
+)
 
 PLAIN_MARKS = {"fail": "x", "warn": "!", "not testable": "?", "pass": "ok"}
+
+
+REPAIR_HELP = """Write the nearest split without a patient or a picture in two of its parts.
+
+Writes OUT (the new split as CSV), and beside it a folder OUT_repair: index.html (both cards next to
+each other, what changed and what it cost), changes.csv, and both cards whole in before/ and after/.
+Exit code 0: the second audit finds no leak; 1: one is left that moving images cannot close; 2:
+wrong usage. Nothing is written into the audited images, and the list is not changed.
+"""
 
 
 def make_parser():
@@ -26,16 +46,58 @@ def make_parser():
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="Example: leakcard audit chest_xray --pattern kermany --out card",
     )
-    add = audit.add_argument
+    audit.add_argument("--out", default="report_card", help="folder of the card (./report_card)")
+    audit.add_argument(
+        "--record", help="JSON record of the training run (see leakcard.training_record)"
+    )
+    audit.add_argument(
+        "--predictions",
+        metavar="FILE",
+        help="CSV of what models say of the test images (image, then a label a model or a score a "
+        "class): what is their score worth without the leak, and in which group is it worst?",
+    )
+    audit.add_argument(
+        "--baseline",
+        metavar="REPORT_CARD.json",
+        help="fail on leaks alone that this card does not have (its units.csv beside it)",
+    )
+    audit.add_argument("--junit", metavar="FILE", help="write the rows as JUnit XML, for CI")
+    audit.add_argument(
+        "--sarif", metavar="FILE", help="write what fails and warns as SARIF, for code hosts"
+    )
+    audit.add_argument("--verbose", action="store_true", help="show the rows that pass, too")
+    _add_options(audit)
+    mend = commands.add_parser(
+        "repair",
+        help="write the nearest split without a patient or a picture in two of its parts",
+        description=REPAIR_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="Example: leakcard repair chest_xray --pattern kermany --out repaired/split.csv",
+    )
+    mend.add_argument("--out", required=True, help="CSV of the new split")
+    mend.add_argument(
+        "--folds", type=int, help="a column `fold` too: so many, by unit, outside the test set"
+    )
+    _add_options(mend)
+    explain = commands.add_parser(
+        "rules", help="what a row looks at, what it cannot see, when it is wrong, what to do"
+    )
+    explain.add_argument("rule", nargs="?", help="a code or a row, such as L1.4; all if left out")
+    explain.add_argument("--rates", default=rules.RATES_PATH, help="CSV of measured rates")
+    explain.add_argument("--out", help="write a page a code into this folder")
+    return parser
+
+
+def _add_options(parser):
+    """What every command that audits needs to know."""
+    add = parser.add_argument
     add("images", help="folder split/class/image, or CSV with path,label,split")
-    add("--out", default="report_card", help="folder of the card (./report_card)")
     add("--group", help="a CSV column whose groups must not be in two splits")
     add(
         "--pattern",
         help=f"finds the patient in file names: {', '.join(leakcard.PATTERNS)} or a regular "
         "expression with a group",
     )
-    add("--record", help="JSON record of the training run (see leakcard.training_record)")
     add(
         "--permutations",
         type=int,
@@ -49,21 +111,7 @@ def make_parser():
         default=images.MAX_PIXELS,
         help="largest image that is decoded, at about 10 bytes a pixel (%(default)s)",
     )
-    add(
-        "--predictions",
-        metavar="FILE",
-        help="CSV of what models say of the test images (image, then a label a model or a score a "
-        "class): what is their score worth without the leak, and in which group is it worst?",
-    )
     add("--no-pictures", action="store_true", help="HTML without thumbnails")
-    add("--verbose", action="store_true", help="show the rows that pass, too")
-    explain = commands.add_parser(
-        "rules", help="what a row looks at, what it cannot see, when it is wrong, what to do"
-    )
-    explain.add_argument("rule", nargs="?", help="a code or a row, such as L1.4; all if left out")
-    explain.add_argument("--rates", default=rules.RATES_PATH, help="CSV of measured rates")
-    explain.add_argument("--out", help="write a page a code into this folder")
-    return parser
 
 
 def check_output(out, audited):
@@ -89,6 +137,8 @@ def main(arguments=None):
     try:
         if options.command == "rules":
             return explain_rules(options)
+        if options.command == "repair":
+            return repair_images(options)
         card = audit_images(options)
         try:
             if options.predictions:
@@ -96,11 +146,18 @@ def main(arguments=None):
                 card.scores = predictions.score_predictions(card, said, seed=options.seed)
         finally:  # a card may have taken minutes: it is kept where the predictions cannot be read
             out = card.write(options.out, with_pictures=not options.no_pictures)
+        compared = guard.compare_to_baseline(card, options.baseline) if options.baseline else None
+        for path, write in ((options.junit, guard.write_junit), (options.sarif, guard.write_sarif)):
+            if path:
+                write(path, card, compared)
     except (ValueError, OSError) as error:
         sys.stderr.write(f"leakcard: {error}\n")
         return 2
     write_report(card, out, options.verbose)
-    if card.has_leak:
+    if compared:
+        for line in guard.describe_comparison(compared):
+            _say(line)
+    if compared.new if compared else card.has_leak:
         return 1
     if card.about["num_read"] == 0 and card.about["num_unreadable"]:
         sys.stderr.write("leakcard: no image could be read; nothing was checked but the list.\n")
@@ -114,8 +171,14 @@ def main(arguments=None):
     return 0
 
 
-def audit_images(options):
-    """Return the card of what the command line names."""
+def read_input(options, out):
+    """Return the table of what the command line names, and how many permutations a card needs.
+
+    Raises
+    ------
+    ValueError
+        If an option is out of range, or `out` lies in the audited images.
+    """
     for name in ("permutations", "max_pixels"):
         if getattr(options, name) < 1:
             raise ValueError(
@@ -125,8 +188,7 @@ def audit_images(options):
     target = Path(options.images)
     table = reading.read_images(target)
     audited = {target.resolve()} if target.is_dir() else reading.find_image_folders(table)
-    check_output(options.out, audited)
-    record = leakcard.read_record(options.record) if options.record else None
+    check_output(out, audited)
     num_permutations = max(options.permutations, stats.LEAST_PERMUTATIONS)
     if num_permutations > options.permutations:
         table.attrs["notes"] = [
@@ -134,6 +196,13 @@ def audit_images(options):
             f"{num_permutations} permutations instead of {options.permutations}: with fewer, no "
             f"p-value of a card of {stats.NUM_TESTS} tests could be under 0.05 once corrected.",
         ]
+    return table, num_permutations
+
+
+def audit_images(options):
+    """Return the card of what the command line names."""
+    table, num_permutations = read_input(options, options.out)
+    record = leakcard.read_record(options.record) if options.record else None
     return leakcard.audit(
         table,
         record=record,
@@ -142,6 +211,31 @@ def audit_images(options):
         num_permutations=num_permutations,
         seed=options.seed,
     )
+
+
+def repair_images(options):
+    """Repair the split of what the command line names, and say what that changed."""
+    out = Path(options.out)
+    if out.is_dir() or out.resolve() == Path(options.images).resolve():
+        raise ValueError(
+            "The new split needs a file of its own. Expected --out with the name of a CSV file "
+            f"that is neither a folder nor the list itself. Received: {out}"
+        )
+    table, num_permutations = read_input(options, out)
+    files.check_writable(out.parent)
+    repaired = repair.repair_table(
+        table,
+        num_folds=options.folds,
+        group=options.group,
+        pattern=options.pattern,
+        num_permutations=num_permutations,
+        seed=options.seed,
+    )
+    repair_page.write_repair(out, repaired, with_pictures=not options.no_pictures)
+    for line in repair_page.tell(repaired):
+        _say(line)
+    _say(f"New split: {out}\nBoth cards: {repair_page.name_folder(out) / 'index.html'}")
+    return int(repaired.after.has_leak)
 
 
 def explain_rules(options):

@@ -4,7 +4,7 @@ import html
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import pandas as pd
@@ -47,6 +47,8 @@ class ReportCard:
         What `pairs.csv` and `units.csv` hold, see `findings`; None for a card read from a file.
     scores : DataFrame or None
         What the predictions of models are worth, see `predictions.score_predictions`.
+    measured : dict
+        What took long: `pairs` and `looks` as `audit` takes them, for another split of the images.
     """
 
     rows: list[Row]
@@ -55,6 +57,7 @@ class ReportCard:
     pairs: pd.DataFrame | None = None
     units: pd.DataFrame | None = None
     scores: pd.DataFrame | None = None
+    measured: dict = field(default_factory=dict)
 
     @property
     def counts(self):
@@ -109,7 +112,7 @@ class ReportCard:
 
     def to_frame(self):
         """Return one row a check, with the attributes of `Row` as columns."""
-        names = [field.name for field in fields(Row)]
+        names = [one.name for one in fields(Row)]
         return pd.DataFrame([describe_row(row) for row in self.rows], columns=names)
 
     def to_json(self):

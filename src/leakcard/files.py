@@ -4,6 +4,7 @@ import json
 import math
 import numbers
 import os
+import tempfile
 import uuid
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,24 @@ def open_atomic(path, mode="w"):
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def check_writable(folder):
+    """Make a folder and see whether a file can be written into it, before anything takes long.
+
+    Raises
+    ------
+    ValueError
+        If not.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise ValueError(
+            f"Nothing can be written there. Expected a folder that may be written to: choose one "
+            f"with --out. Received: {folder} ({error.strerror or error})"
+        ) from error
 
 
 def write_text(path, text):
