@@ -81,7 +81,7 @@ def equalise(image, rng=None, limit=3.0):
 
 def write_letters(image, rng):
     """Burn in a line of letters and a large one, as stations do."""
-    image = np.ascontiguousarray(image)
+    image = image.copy(order="C")
     height, width = image.shape[:2]
     for text, scale in (("R" if rng.random() < 0.5 else "L", 0.12), ("PORTABLE AP 14:25", 0.05)):
         place = (round(width * rng.uniform(0.05, 0.3)), round(height * rng.uniform(0.15, 0.9)))
