@@ -154,15 +154,11 @@ COPIES |= {
     "turned by 5 degrees, mirrored, JPEG 10": lambda image, rng: _compress(
         np.ascontiguousarray(turn(image, rng, 5)[:, ::-1]), 10
     ),
-    "negative, crop 20 %, noise": lambda image, rng: add_noise(
-        crop_fifth(invert(image), rng), rng
-    ),
+    "negative, crop 20 %, noise": lambda image, rng: add_noise(crop_fifth(invert(image), rng), rng),
     "turned by 10 degrees, brighter, 128 px": lambda image, rng: images.resize_image(
         brighten(turn(image, rng, 10)), 128
     ),
-    "quarter turn, letters, blurred": lambda image, rng: blur(
-        write_letters(np.rot90(image), rng)
-    ),
+    "quarter turn, letters, blurred": lambda image, rng: blur(write_letters(np.rot90(image), rng)),
 }
 MIRRORED = {"mirrored", "crop, mirrored, gamma 1.25, 224, JPEG"}
 

@@ -14,15 +14,23 @@ MAX_RATIO = 0.86
 # two images of one patient, fit roughly; only a copy fits to the point.
 ROUGH_ERROR_PX = 4.0
 FINE_ERRORS_PX = (3.0, 2.5, 2.0, 1.5, 1.5)
-MAX_SCALE = 5.0
+MAX_SCALE = 4.0
 
 # Of thumbnails: what is coarser than lungs and finer than noise is left out; gain and shift are
 # measured in windows of this size, of which those count that have structure, in gray levels.
 DETAIL_SIGMAS_PX = (0.7, 4.0)
 WINDOW_SIGMA_PX = 5.0
-MIN_VARIANCE = 0.5
+MIN_DEVIATION = 0.7
 BORDER_PX = 4
-MIN_PIXELS = 200
+MIN_SHARE = 0.1  # of a thumbnail
+# A copy: see benchmarks/calibrate_copies.py. What copies have least of and most of when they are
+# turned and saved as JPEG of quality 10, and what two images of one patient do not reach.
+MIN_POINTS = 12
+MIN_CORRELATION = 0.45
+MAX_SHIFT_PX = 0.5
+# Less is not told: it is within the error of a map by few points.
+MIN_ANGLE, MIN_OUTSIDE = 1.0, 0.02
+MAX_OUTSIDE = 0.2  # a frame cut by 5 % on every side is nearly the same
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,20 +159,65 @@ def compare_pictures(fit, one, two):
     left, right = _select_detail(warped), _select_detail(two)
     left = -left if fit.is_negative else left
     left, right = left - average(left), right - average(right)
-    variances = average(left * left), average(right * right)
-    counts = (seen > 0) & (variances[0] > MIN_VARIANCE) & (variances[1] > MIN_VARIANCE)
-    if counts.sum() < MIN_PIXELS:
+    deviations = [np.sqrt(np.maximum(average(side * side), 1e-6)) for side in (left, right)]
+    counts = (seen > 0) & (np.minimum(*deviations) > MIN_DEVIATION)
+    if counts.mean() < MIN_SHARE:
         return fit
+    correlation = average(left * right) / (deviations[0] * deviations[1])
     left, right = (
-        side / np.sqrt(np.maximum(variance, MIN_VARIANCE))
-        for side, variance in zip((left, right), variances, strict=True)
+        side / np.maximum(one, MIN_DEVIATION)
+        for side, one in zip((left, right), deviations, strict=True)
     )
-    correlation = float(np.median(average(left * right)[counts]))
     down, across = (np.float32(slope) for slope in np.gradient((left + right) / 2))
     xx, yy, xy = average(across * across), average(down * down), average(across * down)
     x, y = average(across * (right - left)), average(down * (right - left))
     scale = np.maximum(xx * yy - xy * xy, 1e-9)
     shifts = np.hypot(yy * x - xy * y, xx * y - xy * x) / scale
-    return dataclasses.replace(
-        fit, correlation=correlation, shift_px=float(np.median(shifts[counts]))
+    correlation, shift_px = (float(np.median(one[counts])) for one in (correlation, shifts))
+    return dataclasses.replace(fit, correlation=correlation, shift_px=shift_px)
+
+
+def is_copy(fit):
+    """Whether two pictures agree as closely as only copies do."""
+    return (
+        fit.num_points >= MIN_POINTS
+        and fit.correlation >= MIN_CORRELATION
+        and fit.shift_px <= MAX_SHIFT_PX
     )
+
+
+def describe_transform(fit):
+    """Say in words how one image lies on another.
+
+    Parameters
+    ----------
+    fit : Fit
+
+    Returns
+    -------
+    kind : {"near", "mirror", "changed"}
+        In nearly the same frame, mirrored in it, or neither.
+    transform : str
+        Such as "turned 3°, mirrored, cut or padded by 36%" (of the larger frame, by area); "" if
+        the frames are the same and neither is the negative of the other.
+    """
+    linear = fit.matrix[:, :2]
+    is_mirrored = np.linalg.det(linear) < 0
+    turned = linear * [-1, 1] if is_mirrored else linear
+    angle = np.degrees(np.arctan2(turned[1, 0] - turned[0, 1], turned[0, 0] + turned[1, 1]))
+    side = points.SIDE_PX
+    frame = np.float32([[0, 0], [side, 0], [side, side], [0, side]]) - 0.5
+    moved = np.float32(frame @ linear.T + fit.matrix[:, 2])
+    common = cv2.intersectConvexConvex(moved, frame)[0] / side**2
+    outside = 1 - common / max(1, abs(np.linalg.det(linear)))
+    words = [
+        f"turned {abs(angle):.0f}°" if abs(angle) >= MIN_ANGLE else "",
+        "mirrored" if is_mirrored else "",
+        "negative" if fit.is_negative else "",
+        f"cut or padded by {outside:.0%}" if outside >= MIN_OUTSIDE else "",
+    ]
+    if words[0] or fit.is_negative or outside > MAX_OUTSIDE:
+        kind = "changed"
+    else:
+        kind = "mirror" if is_mirrored else "near"
+    return kind, ", ".join(filter(None, words))

@@ -12,7 +12,6 @@ by how much the image was turned (weak geometric consistency, Jegou et al. 2008)
 
 import dataclasses
 import itertools
-from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -34,11 +33,13 @@ NUM_VALUES = int(np.prod(NUM_FREQUENCIES))
 UNIT = 127  # what a length of 1 is as int8
 
 VARIANTS = tuple(itertools.product((False, True), repeat=2))  # mirrored, negative
+MIRRORED = VARIANTS.index((True, False))
+COLUMNS = ("first", "second", "variant", "score")
 
 NUM_ASKING = 128  # strongest points of an image that ask and answer
-MIN_COSINE = 0.93
+MIN_COSINE = 0.955
 CELL_SIZE = 1000  # points in one cell of the inverted file, about
-NUM_PROBES = 4  # cells that a point asks
+NUM_PROBES = 3  # cells that a point asks
 NUM_TURNS = 16  # bins around the circle, each of twice the width, so that they overlap
 MIN_VOTES = 2
 BATCH_SIZE = 256  # images that ask at once
@@ -126,10 +127,7 @@ class _Index:
     """The strongest points of many images by cell: that of the nearest of some of them."""
 
     def __init__(self, points):
-        strongest = [slice(0, NUM_ASKING)] * len(points)
-        self.descriptors = np.concatenate(
-            [one.descriptors[rows] for one, rows in zip(points, strongest, strict=True)]
-        )
+        self.descriptors = np.concatenate([one.descriptors[:NUM_ASKING] for one in points])
         self.angles = np.concatenate([one.angles[:NUM_ASKING] for one in points])
         sizes = [len(one.angles[:NUM_ASKING]) for one in points]
         self.owners = np.repeat(np.arange(len(points)), sizes)
@@ -139,7 +137,9 @@ class _Index:
         self.centres = self.descriptors[centres].astype(np.float32).T
         cells = np.concatenate(
             [
-                (self.descriptors[start : start + 10000].astype(np.float32) @ self.centres).argmax(1)
+                (self.descriptors[start : start + 10000].astype(np.float32) @ self.centres).argmax(
+                    1
+                )
                 for start in range(0, total, 10000)
             ]
         )
@@ -169,7 +169,7 @@ class _Index:
         return asking[is_other], answering[is_other]
 
     def vote(self, first, last):
-        """Votes of images `first` to `last`: `first`, `second`, `variant`, `votes`, `weight`."""
+        """Votes of images `first` to `last`: `COLUMNS`, the best first."""
         parts = []
         for variant, (is_mirrored, is_negative) in enumerate(VARIANTS):
             asking, answering = self.ask(first, last, variant)
@@ -183,52 +183,43 @@ class _Index:
             keys, places, votes = np.unique(keys, return_inverse=True, return_counts=True)
             weight = np.bincount(places, np.tile(weight, 2))
             one, two = np.divmod(keys // NUM_TURNS, len(self.ends))
-            columns = {"first": one, "second": two, "variant": variant, "votes": votes}
-            part = pd.DataFrame(columns | {"weight": weight})
-            parts.append(part[part["votes"] >= MIN_VOTES])
+            columns = {"first": one, "second": two, "variant": variant, "score": weight}
+            parts.append(pd.DataFrame(columns)[votes >= MIN_VOTES])
         found = pd.concat(parts)
-        best_first = ["first", "weight", "second", "variant"]
+        best_first = ["first", "score", "second", "variant"]
         found = found.sort_values(best_first, ascending=[True, False, True, True], kind="stable")
         return found.drop_duplicates(["first", "second"])
 
 
-def propose_pairs(points, groups, num_partners, num_jobs=2):
+def propose_pairs(points, groups, num_partners, pool):
     """Propose for every image those that share most points with it, in any variant.
 
     Parameters
     ----------
-    points : list of Points
+    points : sequence of Points
         Of n images.
-    groups : sequence of length n
+    groups : ndarray of shape (n,), dtype=int
         Of each group of images (such as a split) an image gets partners of its own.
     num_partners : int
         For each image and group.
-    num_jobs : int
-        Threads; they change nothing but the time.
+    pool : concurrent.futures.Executor
+        Its threads change nothing but the time.
 
     Returns
     -------
     DataFrame
-        `first`, `second` (positions, each pair once), `variant` (of the first, position in
-        `VARIANTS`), `votes`.
+        `COLUMNS`: two positions, the variant of the first (position in `VARIANTS`), and the votes
+        of the first for the second.
     """
     if sum(len(one.angles) for one in points) == 0:
-        return pd.DataFrame(columns=["first", "second", "variant", "votes", "weight"])
+        return pd.DataFrame(columns=COLUMNS)
     index = _Index(points)
-    groups = pd.factorize(np.array([str(group) for group in groups], dtype=object))[0]
 
     def propose(first):
         found = index.vote(first, min(first + BATCH_SIZE, len(points)))
         rank = found.groupby([found["first"], groups[found["second"]]]).cumcount()
         return found[rank < num_partners]
 
-    with ThreadPoolExecutor(max_workers=max(1, num_jobs)) as pool:
-        starts = range(0, len(points), BATCH_SIZE)
-        parts = list(tqdm(pool.map(propose, starts), "share points", len(starts), leave=False))
-    found = pd.concat(parts)
-    found["low"] = found[["first", "second"]].min(axis=1)
-    found["high"] = found[["first", "second"]].max(axis=1)
-    found = found.sort_values(
-        ["weight", "low", "high", "first"], ascending=[False, True, True, True], kind="stable"
-    )
-    return found.drop_duplicates(["low", "high"]).reset_index(drop=True)
+    starts = range(0, len(points), BATCH_SIZE)
+    parts = tqdm(pool.map(propose, starts), "share points", total=len(starts), leave=False)
+    return pd.concat(list(parts))
