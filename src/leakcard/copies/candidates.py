@@ -65,7 +65,7 @@ def _propose_by_hashes(prints, radius, max_candidates):
 
 
 def _select_partners(proposed, groups):
-    """Each pair once, the best first, if it is among the best of either image in the other's group."""
+    """Each pair once, the best first, if it is among the best of one of its images."""
     pairs = proposed.assign(
         low=proposed[["first", "second"]].min(axis=1),
         high=proposed[["first", "second"]].max(axis=1),

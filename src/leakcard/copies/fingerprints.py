@@ -109,8 +109,8 @@ def compute_fingerprint(image, with_points=True):
     Returns
     -------
     tuple
-        `(pixels, queries, thumbnail, is_flat, points)`: a row of `Fingerprints` each; its `hashes` are the
-        first of the `queries`.
+        `(pixels, queries, thumbnail, is_flat, points)`: a row of `Fingerprints` each; its
+        `hashes` are the first of the `queries`.
     """
     digest = hashlib.sha256(f"{image.shape}".encode())
     digest.update(np.ascontiguousarray(image))

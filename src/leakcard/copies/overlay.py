@@ -7,7 +7,6 @@ import numpy as np
 
 from leakcard.copies import points
 
-MIN_MATCHES = 6
 # A match is the nearest of both sides, nearer than this times the second nearest (Lowe 2004).
 MAX_RATIO = 0.86
 # First a similarity, roughly, then an affine map, ever more closely. Two patients of one build, or
@@ -26,8 +25,8 @@ MIN_SHARE = 0.1  # of a thumbnail
 # A copy: see benchmarks/calibrate_copies.py. What copies have least of and most of when they are
 # turned and saved as JPEG of quality 10, and what two images of one patient do not reach.
 MIN_POINTS = 12
-MIN_CORRELATION = 0.45
-MAX_SHIFT_PX = 0.5
+MIN_CORRELATION = 0.6
+MAX_SHIFT_PX = 0.52
 # Less is not told: it is within the error of a map by few points.
 MIN_ANGLE, MIN_OUTSIDE = 1.0, 0.02
 MAX_OUTSIDE = 0.2  # a frame cut by 5 % on every side is nearly the same
@@ -87,7 +86,7 @@ def register_points(one, two, variant):
         Without `correlation` and `shift_px`; None if no map fits.
     """
     rows, others = _match_points(one, two, points.SIGNS[variant])
-    if len(rows) < MIN_MATCHES:
+    if len(rows) < MIN_POINTS:
         return None
     is_mirrored, is_negative = points.VARIANTS[variant]
     mirror = np.diag([-1.0 if is_mirrored else 1.0, 1.0, 1.0])
@@ -104,12 +103,12 @@ def register_points(one, two, variant):
         return None
     kept = kept.ravel() > 0
     for error in FINE_ERRORS_PX:
-        if kept.sum() < MIN_MATCHES:
+        if kept.sum() < MIN_POINTS:
             return None
         matrix = np.linalg.lstsq(start[kept], end[kept], rcond=None)[0].T
         kept = np.linalg.norm(start @ matrix.T - end, axis=1) < error
     scales = np.linalg.svd(matrix[:, :2], compute_uv=False)
-    if kept.sum() < MIN_MATCHES or scales.max() > MAX_SCALE or scales.min() < 1 / MAX_SCALE:
+    if kept.sum() < MIN_POINTS or scales.max() > MAX_SCALE or scales.min() < 1 / MAX_SCALE:
         return None
     # SIFT gives one place several directions: it counts once.
     num_points = min(len(np.unique(side[kept].round(), axis=0)) for side in (start, end))

@@ -37,9 +37,9 @@ MIRRORED = VARIANTS.index((True, False))
 COLUMNS = ("first", "second", "variant", "score")
 
 NUM_ASKING = 128  # strongest points of an image that ask and answer
-MIN_COSINE = 0.955
+MIN_COSINE = 0.95
 CELL_SIZE = 1000  # points in one cell of the inverted file, about
-NUM_PROBES = 3  # cells that a point asks
+NUM_PROBES = 2  # cells that a point asks
 NUM_TURNS = 16  # bins around the circle, each of twice the width, so that they overlap
 MIN_VOTES = 2
 BATCH_SIZE = 256  # images that ask at once
@@ -154,11 +154,15 @@ class _Index:
         # and no number of threads, changes what is found.
         likeness = values @ self.centres
         num_probes = min(NUM_PROBES, likeness.shape[1])
-        probed = np.argpartition(-likeness, num_probes - 1, axis=1)[:, :num_probes].ravel()
+        probed = np.empty((num_probes, len(values)), int)
+        for probe in range(num_probes):
+            probed[probe] = likeness.argmax(axis=1)
+            likeness[np.arange(len(values)), probed[probe]] = -np.inf
+        probed = probed.ravel()
         order = np.argsort(probed, kind="stable")
         names, starts = np.unique(probed[order], return_index=True)
         found = []
-        for cell, rows in zip(names, np.split(order // num_probes, starts[1:]), strict=True):
+        for cell, rows in zip(names, np.split(order % len(values), starts[1:]), strict=True):
             near = self.order[self.starts[cell] : self.starts[cell + 1]]
             products = values[rows] @ self.descriptors[near].astype(np.float32).T
             hits = np.flatnonzero(products >= MIN_COSINE * UNIT**2)

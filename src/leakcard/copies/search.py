@@ -172,7 +172,8 @@ def find_duplicates(
         the closest perceptual hashes of their views differ (0 for the first two kinds);
         `correlation` in [0, 1]; `row_a`, `row_b` positions in `table`. Missing split or label is
         NaN. `attrs`: `notes` (list of str: all that was capped or left out), `unreadable` (list of
-        dict `path`, `reason`), `search` (which one ran), `num_images` (files compared), `num_flat`, `num_candidates`, `num_registered`.
+        dict `path`, `reason`), `search` (which one ran), `num_images` (files compared),
+        `num_flat`, `flat`, `num_candidates`, `num_registered`.
 
     Raises
     ------
