@@ -141,7 +141,9 @@ def find_copies(prints, splits, *, radius, max_candidates=MAX_CANDIDATES, num_jo
         for one, other in ((first, second), (second, first)):
             num_partners[one, groups[other]] = num_partners.get((one, groups[other]), 0) + 1
     crowded = {row for (row, _), count in num_partners.items() if count >= MAX_PARTNERS}
-    is_plain = [one is not None and len(one.angles) < overlay.MIN_POINTS for one in described]
+    is_plain = np.array(
+        [one is not None and len(one.angles) < overlay.MIN_POINTS for one in described], bool
+    )
     return Copies(
         pairs=pairs,
         num_candidates=num_candidates,

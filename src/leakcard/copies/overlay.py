@@ -21,12 +21,13 @@ DETAIL_SIGMAS_PX = (0.7, 4.0)
 WINDOW_SIGMA_PX = 5.0
 MIN_DEVIATION = 0.7
 BORDER_PX = 4
+NUM_STEPS = 1
 MIN_SHARE = 0.1  # of a thumbnail
 # A copy: see benchmarks/calibrate_copies.py. What copies have least of and most of when they are
 # turned and saved as JPEG of quality 10, and what two images of one patient do not reach.
 MIN_POINTS = 12
 MIN_CORRELATION = 0.6
-MAX_SHIFT_PX = 0.52
+MAX_SHIFT_PX = 0.35
 # Less is not told: it is within the error of a map by few points.
 MIN_ANGLE, MIN_OUTSIDE = 1.0, 0.02
 MAX_OUTSIDE = 0.2  # a frame cut by 5 % on every side is nearly the same
@@ -115,9 +116,31 @@ def register_points(one, two, variant):
     return Fit(matrix @ mirror, is_negative, num_points)
 
 
-def _select_detail(image):
-    fine, coarse = (cv2.GaussianBlur(image, (0, 0), sigma) for sigma in DETAIL_SIGMAS_PX)
-    return fine - coarse
+def _average(values, sigma_px=WINDOW_SIGMA_PX):
+    return cv2.GaussianBlur(values, (0, 0), sigma_px)
+
+
+def _compare_detail(matrix, one, two):
+    """Details of one picture laid over another, and where both have some.
+
+    Details have mean 0 and deviation 1 in every window; so contrast and brightness do not matter.
+    """
+    size = two.shape[::-1]
+    warped = cv2.warpAffine(one, matrix, size, borderMode=cv2.BORDER_REPLICATE)
+    seen = cv2.warpAffine(np.ones_like(one), matrix, size) > 0.999
+    near = np.ones((2 * BORDER_PX + 1,) * 2, np.uint8)
+    seen = cv2.erode(seen.astype(np.float32), near, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    weights = np.maximum(_average(seen), 1e-6)
+    details, counts = [], seen > 0
+    for image in (warped, two):
+        detail = np.subtract(*(_average(image, sigma) for sigma in DETAIL_SIGMAS_PX))
+        detail -= _average(detail * seen) / weights
+        deviation = np.sqrt(_average(detail * detail * seen) / weights)
+        counts &= deviation > MIN_DEVIATION
+        details.append((detail * seen / np.maximum(deviation, MIN_DEVIATION), deviation))
+    (left, deviation), (right, other) = details
+    product = _average(left * right * deviation * other) / np.maximum(deviation * other, 1e-6)
+    return left, right, product / weights, counts
 
 
 def compare_pictures(fit, one, two):
@@ -133,43 +156,31 @@ def compare_pictures(fit, one, two):
     Returns
     -------
     Fit
-        With `correlation` and `shift_px` where enough is in common. The shift is one step of Lucas
-        and Kanade (1981) in every window.
+        With `correlation` and `shift_px` where enough is in common. The map is made precise by
+        steps of Lucas and Kanade (1981) first; the shift is one such step in every window.
     """
     matrix = np.vstack([fit.matrix, [0, 0, 1]])
     if abs(np.linalg.det(matrix)) < 1:  # enlarge, which loses nothing
         matrix, one, two = np.linalg.inv(matrix), two, one
     scale = len(one) / points.SIDE_PX  # pixel centres are at halves
     zoom = np.array([[scale, 0, (scale - 1) / 2], [0, scale, (scale - 1) / 2], [0, 0, 1]])
-    matrix = (zoom @ matrix @ np.linalg.inv(zoom))[:2]
+    matrix = zoom @ matrix @ np.linalg.inv(zoom)
     one, two = one.astype(np.float32), two.astype(np.float32)
-    size = two.shape[::-1]
-    warped = cv2.warpAffine(one, matrix, size, borderMode=cv2.BORDER_REPLICATE)
-    seen = cv2.warpAffine(np.ones_like(one), matrix, size) > 0.999
-    near = np.ones((2 * BORDER_PX + 1,) * 2, np.uint8)
-    seen = cv2.erode(
-        seen.astype(np.uint8), near, borderType=cv2.BORDER_CONSTANT, borderValue=0
-    ).astype(np.float32)
-    weights = cv2.GaussianBlur(seen, (0, 0), WINDOW_SIGMA_PX) + 1e-6
-
-    def average(values):
-        return cv2.GaussianBlur(values * seen, (0, 0), WINDOW_SIGMA_PX) / weights
-
-    left, right = _select_detail(warped), _select_detail(two)
-    left = -left if fit.is_negative else left
-    left, right = left - average(left), right - average(right)
-    deviations = [np.sqrt(np.maximum(average(side * side), 1e-6)) for side in (left, right)]
-    counts = (seen > 0) & (np.minimum(*deviations) > MIN_DEVIATION)
-    if counts.mean() < MIN_SHARE:
-        return fit
-    correlation = average(left * right) / (deviations[0] * deviations[1])
-    left, right = (
-        side / np.maximum(one, MIN_DEVIATION)
-        for side, one in zip((left, right), deviations, strict=True)
-    )
-    down, across = (np.float32(slope) for slope in np.gradient((left + right) / 2))
-    xx, yy, xy = average(across * across), average(down * down), average(across * down)
-    x, y = average(across * (right - left)), average(down * (right - left))
+    one = -one if fit.is_negative else one
+    for step in range(NUM_STEPS + 1):
+        left, right, correlation, counts = _compare_detail(matrix[:2], one, two)
+        if counts.mean() < MIN_SHARE:
+            return fit
+        down, across = np.gradient((left + right) / 2)
+        if step < NUM_STEPS:
+            y, x = np.nonzero(counts)
+            places = np.stack([x, y, np.ones(len(x))])
+            slopes = np.concatenate([across[counts] * places, down[counts] * places])
+            moved = np.linalg.lstsq(slopes @ slopes.T, slopes @ (right - left)[counts], rcond=None)
+            move = np.vstack([moved[0].reshape(2, 3), np.zeros(3)])
+            matrix = np.linalg.inv(np.eye(3) + move) @ matrix
+    xx, yy, xy = _average(across * across), _average(down * down), _average(across * down)
+    x, y = _average(across * (right - left)), _average(down * (right - left))
     scale = np.maximum(xx * yy - xy * xy, 1e-9)
     shifts = np.hypot(yy * x - xy * y, xx * y - xy * x) / scale
     correlation, shift_px = (float(np.median(one[counts])) for one in (correlation, shifts))
