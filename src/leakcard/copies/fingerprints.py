@@ -49,7 +49,7 @@ class Fingerprints:
     queries : ndarray of shape (n_images, NUM_QUERIES), dtype=uint64
         The same of every view of the image, then of every view of its mirror image.
     thumbnails : ndarray of shape (n_images, THUMBNAIL_PX, THUMBNAIL_PX), dtype=uint8
-        Gray, histogram equalised: the same for any gamma or brightness.
+        Gray.
     is_flat : ndarray of shape (n_images,), dtype=bool
         One colour all over.
     points : ndarray of shape (n_images,), dtype=object
@@ -119,9 +119,8 @@ def compute_fingerprint(image, with_points=True):
     gray = images.resize_image(gray, THUMBNAIL_PX)
     mirrored = np.ascontiguousarray(gray[:, ::-1])
     queries = [_hash(crop_view(side, view)) for side in (gray, mirrored) for view in VIEWS]
-    thumbnail = cv2.equalizeHist(gray)
     is_flat = float(gray.std()) < MIN_DEVIATION
-    return digest.hexdigest(), np.array(queries, dtype=np.uint64), thumbnail, is_flat, points
+    return digest.hexdigest(), np.array(queries, dtype=np.uint64), gray, is_flat, points
 
 
 def _try_fingerprint(path, with_points):

@@ -19,7 +19,7 @@ MAX_SCALE = 4.0
 # measured in windows of this size, of which those count that have structure, in gray levels.
 DETAIL_SIGMAS_PX = (0.7, 4.0)
 WINDOW_SIGMA_PX = 5.0
-MIN_DEVIATION = 0.7
+MIN_DEVIATION = 0.5
 BORDER_PX = 4
 NUM_STEPS = 1
 MIN_SHARE = 0.1  # of a thumbnail

@@ -22,7 +22,10 @@ def _make_matrix(view, side, size_px):
 
 
 def _smooth(thumbnail):
-    image = cv2.resize(thumbnail, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    """Small and smooth, and the same for any gamma or brightness."""
+    image = cv2.resize(
+        cv2.equalizeHist(thumbnail), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA
+    )
     return cv2.GaussianBlur(image.astype(np.float32), (0, 0), TANGENT_SIGMA_PX)
 
 
