@@ -40,9 +40,11 @@ NUM_ASKING = 128  # strongest points of an image that ask and answer
 MIN_COSINE = 0.95
 CELL_SIZE = 1000  # points in one cell of the inverted file, about
 NUM_PROBES = 2  # cells that a point asks
+MAX_ANSWERS = 100  # of a cell, about: frames of one film would all answer
+CHUNK_SIZE = 10_000  # points held as float32 at a time
 NUM_TURNS = 16  # bins around the circle, each of twice the width, so that they overlap
 MIN_VOTES = 2
-BATCH_SIZE = 256  # images that ask at once
+BATCH_SIZE = 128  # images that ask at once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,13 +137,9 @@ class _Index:
         total = len(self.descriptors)
         centres = np.linspace(0, total - 1, -(-total // CELL_SIZE)).astype(int)
         self.centres = self.descriptors[centres].astype(np.float32).T
+        chunks = np.array_split(self.descriptors, -(-total // CHUNK_SIZE))
         cells = np.concatenate(
-            [
-                (self.descriptors[start : start + 10000].astype(np.float32) @ self.centres).argmax(
-                    1
-                )
-                for start in range(0, total, 10000)
-            ]
+            [(chunk.astype(np.float32) @ self.centres).argmax(axis=1) for chunk in chunks]
         )
         self.order = np.argsort(cells, kind="stable")
         self.starts = np.searchsorted(cells[self.order], np.arange(len(centres) + 1))
@@ -165,8 +163,11 @@ class _Index:
         for cell, rows in zip(names, np.split(order % len(values), starts[1:]), strict=True):
             near = self.order[self.starts[cell] : self.starts[cell + 1]]
             products = values[rows] @ self.descriptors[near].astype(np.float32).T
-            hits = np.flatnonzero(products >= MIN_COSINE * UNIT**2)
-            asking, answering = np.divmod(hits, len(near))
+            asking, answering = np.nonzero(products >= MIN_COSINE * UNIT**2)
+            if len(asking) > MAX_ANSWERS * len(rows):
+                best = np.argpartition(-products, MAX_ANSWERS - 1, axis=1)[:, :MAX_ANSWERS]
+                is_like = np.take_along_axis(products, best, axis=1) >= MIN_COSINE * UNIT**2
+                asking, answering = np.nonzero(is_like)[0], best[is_like]
             found.append((begin + rows[asking], near[answering]))
         asking, answering = (np.concatenate(side) for side in zip(*found, strict=True))
         is_other = self.owners[asking] != self.owners[answering]
@@ -220,7 +221,10 @@ def propose_pairs(points, groups, num_partners, pool):
     index = _Index(points)
 
     def propose(first):
-        found = index.vote(first, min(first + BATCH_SIZE, len(points)))
+        last = min(first + BATCH_SIZE, len(points))
+        if index.ends[first] == index.ends[last]:
+            return None  # no points
+        found = index.vote(first, last)
         rank = found.groupby([found["first"], groups[found["second"]]]).cumcount()
         return found[rank < num_partners]
 
