@@ -192,7 +192,7 @@ def measure_recall(decoded, sources, seed=0, num_jobs=1):
     Returns
     -------
     DataFrame
-        One row a way, search and source: `copy`, `search`, `source`, `n`, `k` (found), `recall`
+        One row a way, search that promises it, and source: `copy`, `search`, `source`, `n`, `k` (found), `recall`
         with its Wilson interval `lower`, `upper`; `num_false` (pairs found of two images of which
         neither is a copy of the other, whatever the source).
     """
@@ -204,7 +204,7 @@ def measure_recall(decoded, sources, seed=0, num_jobs=1):
         rng = np.random.default_rng([seed, number])
         copies = _make_prints([copy(image, rng) for image in decoded])
         is_same = originals.pixels == copies.pixels  # a copy without a change
-        for search in duplicates.SEARCHES:
+        for search in duplicates.SEARCHES if number < NUM_FAST else ("full",):
             found = candidates.find_copies(
                 _join(originals, copies, search == "full"),
                 splits,
@@ -292,8 +292,12 @@ def format_calibration(recall, false_pairs):
     ]
     cells = recall.set_index(["search", "source", "copy"])
     for name in dict.fromkeys(recall["copy"]):
-        told = [cells.loc[(*column, name)] for column in columns]
-        told = [f"{one.k}/{one.n} ({one.lower:.3f} to {one.upper:.3f})" for one in told]
+        told = [
+            "{k}/{n} ({lower:.3f} to {upper:.3f})".format(**cells.loc[(*column, name)])
+            if (*column, name) in cells.index
+            else "not promised"
+            for column in columns
+        ]
         lines.append(f"| {name} | " + " | ".join(told) + " |")
     num_false = recall.drop_duplicates(["copy", "search"]).groupby("search")["num_false"].sum()
     told = ", ".join(f"{count} ({search})" for search, count in num_false.items())

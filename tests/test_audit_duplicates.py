@@ -104,15 +104,19 @@ def test_a_copy_is_told_by_what_was_done_to_it(originals, tmp_path):
     assert set(check_planted(originals, tmp_path, "blurred", "full")["transform"]) == {""}
 
 
-def test_flat_images_and_those_without_structure_are_nobodys_copies_and_notes_say_so(tmp_path):
+def test_flat_images_and_those_without_structure_are_nobodys_copies_and_notes_say_so(
+    originals, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(points, "BATCH_SIZE", 1)
     slope = np.tile(np.linspace(0, 255, 200, dtype=np.uint8), (200, 1))
     paths = [
         write_image(tmp_path / "slope.png", slope),
         write_image(tmp_path / "slope_again.png", slope // 2),
         write_image(tmp_path / "flat.png", slope * 0 + 7),
+        write_image(tmp_path / "copy.png", plant(read_gray(originals[0]), "negative")),
     ]
-    found = duplicates.find_duplicates(make_table(paths))
-    assert len(found) == 0
+    found = duplicates.find_duplicates(make_table([*paths, originals[0]]))
+    assert found["transform"].tolist() == ["negative"]
     assert any("2 images have too little structure" in note for note in found.attrs["notes"])
     assert any("1 images of one colour" in note for note in found.attrs["notes"])
 
@@ -200,6 +204,7 @@ def test_a_large_group_of_copies_is_capped_with_a_note_and_hides_no_split(origin
 
 def test_a_crowd_of_similar_images_is_capped_by_split_with_a_note(originals, tmp_path, monkeypatch):
     monkeypatch.setattr(candidates, "MAX_PARTNERS", 3)
+    monkeypatch.setattr(points, "MAX_ANSWERS", 2)
     image = read_gray(originals[0])
     paths = [
         write_image(tmp_path / f"{number:02d}.png", calibrate.brighten(image, number))
