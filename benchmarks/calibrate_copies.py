@@ -192,9 +192,9 @@ def measure_recall(decoded, sources, seed=0, num_jobs=1):
     Returns
     -------
     DataFrame
-        One row a way, search that promises it, and source: `copy`, `search`, `source`, `n`, `k` (found), `recall`
-        with its Wilson interval `lower`, `upper`; `num_false` (pairs found of two images of which
-        neither is a copy of the other, whatever the source).
+        One row a way, search that promises it, and source: `copy`, `search`, `source`, `n`, `k`
+        (found), `recall` with its Wilson interval `lower`, `upper`; `num_false` (pairs found of two
+        images of which neither is a copy of the other, whatever the source).
     """
     originals = _make_prints(decoded)
     size, sources = len(decoded), np.array(sources)

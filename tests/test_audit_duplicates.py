@@ -108,17 +108,19 @@ def test_flat_images_and_those_without_structure_are_nobodys_copies_and_notes_sa
     originals, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(points, "BATCH_SIZE", 1)
+    noise = np.random.default_rng(0).integers(0, 3, (200, 200)).astype(np.uint8)
     slope = np.tile(np.linspace(0, 255, 200, dtype=np.uint8), (200, 1))
     paths = [
         write_image(tmp_path / "slope.png", slope),
         write_image(tmp_path / "slope_again.png", slope // 2),
-        write_image(tmp_path / "flat.png", slope * 0 + 7),
+        write_image(tmp_path / "flat.png", noise + 7),
+        write_image(tmp_path / "flat_too.png", noise + 90),
         write_image(tmp_path / "copy.png", plant(read_gray(originals[0]), "negative")),
     ]
     found = duplicates.find_duplicates(make_table([*paths, originals[0]]))
     assert found["transform"].tolist() == ["negative"]
     assert any("2 images have too little structure" in note for note in found.attrs["notes"])
-    assert any("1 images of one colour" in note for note in found.attrs["notes"])
+    assert any("2 images of one colour" in note for note in found.attrs["notes"])
 
 
 def test_different_patients_are_no_duplicates_and_the_columns_are_there(originals):

@@ -61,7 +61,8 @@ def _propose_by_hashes(prints, radius, max_candidates):
         parts.append(pd.DataFrame(columns)[score >= tangents.MIN_TANGENT_SCORE])
         if num_candidates >= max_candidates:
             break
-    return pd.concat([pd.DataFrame(columns=points.COLUMNS), *parts]), num_candidates
+    found = pd.concat(parts) if parts else pd.DataFrame(columns=points.COLUMNS)
+    return found, num_candidates
 
 
 def _select_partners(proposed, groups):

@@ -115,12 +115,14 @@ def compute_fingerprint(image, with_points=True):
     digest = hashlib.sha256(f"{image.shape}".encode())
     digest.update(np.ascontiguousarray(image))
     gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    points = describe_points(gray) if with_points else None
-    gray = images.resize_image(gray, THUMBNAIL_PX)
-    mirrored = np.ascontiguousarray(gray[:, ::-1])
-    queries = [_hash(crop_view(side, view)) for side in (gray, mirrored) for view in VIEWS]
-    is_flat = float(gray.std()) < MIN_DEVIATION
-    return digest.hexdigest(), np.array(queries, dtype=np.uint64), gray, is_flat, points
+    thumbnail = images.resize_image(gray, THUMBNAIL_PX)
+    is_flat = float(thumbnail.std()) < MIN_DEVIATION
+    points = None
+    if with_points:  # of one colour, what is left is noise
+        points = describe_points(np.zeros_like(gray) if is_flat else gray)
+    mirrored = np.ascontiguousarray(thumbnail[:, ::-1])
+    queries = [_hash(crop_view(side, view)) for side in (thumbnail, mirrored) for view in VIEWS]
+    return digest.hexdigest(), np.array(queries, dtype=np.uint64), thumbnail, is_flat, points
 
 
 def _try_fingerprint(path, with_points):

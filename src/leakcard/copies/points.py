@@ -230,4 +230,4 @@ def propose_pairs(points, groups, num_partners, pool):
 
     starts = range(0, len(points), BATCH_SIZE)
     parts = tqdm(pool.map(propose, starts), "share points", total=len(starts), leave=False)
-    return pd.concat(list(parts))
+    return pd.concat(part for part in parts if part is not None)
