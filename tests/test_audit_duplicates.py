@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import leakcard
 import phantoms
 from benchmarks import calibrate_copies as calibrate
 from leakage import data
@@ -102,6 +103,21 @@ def test_a_copy_is_told_by_what_was_done_to_it(originals, tmp_path):
     found = check_planted(originals, tmp_path, "crop, 20 % across and down", "full")
     assert set(found["transform"]) <= {f"cut or padded by {share}%" for share in (35, 36, 37)}
     assert set(check_planted(originals, tmp_path, "blurred", "full")["transform"]) == {""}
+
+
+@pytest.mark.parametrize(
+    ("copies", "figure", "reason"),
+    [
+        ("full", "0 of 4 test images", "turned by any angle"),
+        ("fast", "0 of 4 test images; by the fast search", "Not looked for: turned, negative"),
+    ],
+)
+def test_a_row_says_which_search_ran_and_what_it_cannot_see(originals, copies, figure, reason):
+    table = make_table(originals[:8], ["train"] * 4 + ["test"] * 4)
+    only = {"duplicates": leakcard.CHECKS["duplicates"]}
+    row = leakcard.audit(table, copies=copies, checks=only).get_row("duplicates_across_splits")
+    assert row.status == "pass" and reason in row.reason
+    assert row.figure.startswith(figure) and ("fast" in row.figure) == (copies == "fast")
 
 
 def test_flat_images_and_those_without_structure_are_nobodys_copies_and_notes_say_so(

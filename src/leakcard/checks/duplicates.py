@@ -149,8 +149,7 @@ def _describe_none(row, figure, pairs):
             question="Were the images searched for duplicates?",
         )
     figure += _tell_search(pairs)
-    searched = SEARCHED[pairs.attrs.get("search", "fast")]
-    reason = f"None was found. Looked for: {searched}"
+    reason = f"None was found. Looked for: {SEARCHED[pairs.attrs.get('search', 'fast')]}"
     return Row(**row, status="pass", figure=figure, value=0, reason=reason)
 
 
@@ -162,4 +161,9 @@ def _tell_search(pairs):
     """What the search left out, to stand behind a figure."""
     if pairs is None:
         return "; only repeated rows and identical files were looked for"
-    return "".join(f"; {note}" for note in pairs.attrs.get("notes", ()))
+    notes = list(pairs.attrs.get("notes", ()))
+    if pairs.attrs.get("search") == "fast":
+        notes.insert(
+            0, "by the fast search, which sees none that is turned, negative or cut further"
+        )
+    return "".join(f"; {note}" for note in notes)
