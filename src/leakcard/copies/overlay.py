@@ -22,7 +22,9 @@ WINDOW_SIGMA_PX = 5.0
 MIN_DEVIATION = 0.5
 BORDER_PX = 4
 NUM_STEPS = 1
-MIN_SHARE = 0.1  # of a thumbnail
+# In common must be nearly half of the smaller frame, and a fifth of it with structure: of less, a
+# line of letters that a station writes on every image can be the greater part.
+MIN_SEEN, MIN_SHARE = 0.45, 0.2
 # A copy: see benchmarks/calibrate_copies.py. What copies have least of and most of when they are
 # turned and saved as JPEG of quality 10, and what two images of one patient do not reach.
 MIN_POINTS = 12
@@ -140,6 +142,7 @@ def _compare_detail(matrix, one, two):
         details.append((detail * seen / np.maximum(deviation, MIN_DEVIATION), deviation))
     (left, deviation), (right, other) = details
     product = _average(left * right * deviation * other) / np.maximum(deviation * other, 1e-6)
+    counts &= seen.mean() >= MIN_SEEN
     return left, right, product / weights, counts
 
 
