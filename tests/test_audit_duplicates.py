@@ -146,6 +146,15 @@ def test_different_patients_are_no_duplicates_and_the_columns_are_there(original
     assert found.attrs["num_images"] == len(originals)
 
 
+def test_the_same_letters_on_different_patients_make_no_copies(originals, tmp_path):
+    paths = []
+    for number, path in enumerate(originals):
+        rgb = images.decode_image(path)
+        written = calibrate.write_letters(rgb, np.random.default_rng(number))
+        paths.append(write_image(tmp_path / f"{number}.png", np.ascontiguousarray(written)))
+    assert len(duplicates.find_duplicates(make_table(paths))) == 0
+
+
 def test_equal_bytes_equal_pixels_and_repeated_rows_are_told_apart(originals, tmp_path):
     copy = shutil.copy(originals[0], tmp_path / "same_bytes.png")
     other = tmp_path / "same_pixels.bmp"
