@@ -111,6 +111,12 @@ def _add_options(parser):
         default=images.MAX_PIXELS,
         help="largest image that is decoded, at about 10 bytes a pixel (%(default)s)",
     )
+    add(
+        "--copies",
+        choices=("full", "fast"),
+        help="search for copies that were turned, cut or inverted too (full, the default up to "
+        "20,000 images), or for those in the same frame alone (fast)",
+    )
     add("--no-pictures", action="store_true", help="HTML without thumbnails")
 
 
@@ -208,6 +214,7 @@ def audit_images(options):
         record=record,
         group=options.group,
         pattern=options.pattern,
+        copies=options.copies,
         num_permutations=num_permutations,
         seed=options.seed,
     )
