@@ -298,11 +298,11 @@ def format_calibration(recall, false_pairs):
         "| copy | " + " | ".join(f"{search}, {source}" for search, source in columns) + " |",
         "|---|" + "---|" * len(columns),
     ]
-    cells = recall.set_index(["search", "source", "copy"])
+    cells = {(row["search"], row["source"], row["copy"]): row for row in recall.to_dict("records")}
     for name in dict.fromkeys(recall["copy"]):
         told = [
-            "{k}/{n} ({lower:.3f} to {upper:.3f})".format(**cells.loc[(*column, name)])
-            if (*column, name) in cells.index
+            "{k}/{n} ({lower:.3f} to {upper:.3f})".format(**cells[*column, name])
+            if (*column, name) in cells
             else "not promised"
             for column in columns
         ]
@@ -315,7 +315,7 @@ def format_calibration(recall, false_pairs):
     lines += ["", "| all images | " + " | ".join(heads) + " |"]
     lines += ["|---|" + "---|" * len(false_pairs)]
     for name in names:
-        told = " | ".join(f"{one[name]:,}" for one in false_pairs)
+        told = " | ".join(f"{round(one[name], 1):,}" for one in false_pairs)
         lines.append(f"| {name.removeprefix('num_').replace('_', ' ')} | {told} |")
     return "\n".join(lines) + "\n"
 
