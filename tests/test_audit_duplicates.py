@@ -13,7 +13,7 @@ import phantoms
 from benchmarks import calibrate_copies as calibrate
 from leakage import data
 from leakcard import images
-from leakcard.copies import candidates, fingerprints, hashes, overlay, points
+from leakcard.copies import candidates, disguises, fingerprints, hashes, overlay, points
 from leakcard.copies import search as duplicates
 
 
@@ -51,7 +51,7 @@ def read_gray(path):
 def plant(image, how):
     rng = np.random.default_rng(5)
     rgb = np.repeat(image[..., np.newaxis], 3, axis=2)
-    return np.ascontiguousarray(calibrate.COPIES[how](rgb, rng)[..., 0])
+    return np.ascontiguousarray(disguises.COPIES[how](rgb, rng)[..., 0])
 
 
 def expect_kinds(how):
@@ -81,12 +81,12 @@ def check_planted(originals, folder, how, search):
     return found
 
 
-@pytest.mark.parametrize("how", list(calibrate.COPIES))
+@pytest.mark.parametrize("how", list(disguises.COPIES))
 def test_the_full_search_finds_a_planted_copy_and_no_other_pair(originals, tmp_path, how):
     check_planted(originals, tmp_path, how, "full")
 
 
-@pytest.mark.parametrize("how", list(calibrate.COPIES)[: calibrate.NUM_FAST])
+@pytest.mark.parametrize("how", list(disguises.COPIES)[: disguises.NUM_FAST])
 def test_the_fast_search_finds_a_copy_in_the_same_frame(originals, tmp_path, how):
     check_planted(originals, tmp_path, how, "fast")
 
@@ -236,7 +236,7 @@ def test_a_crowd_of_similar_images_is_capped_by_split_with_a_note(originals, tmp
     monkeypatch.setattr(points, "MAX_ANSWERS", 2)
     image = read_gray(originals[0])
     paths = [
-        write_image(tmp_path / f"{number:02d}.png", calibrate.brighten(image, number))
+        write_image(tmp_path / f"{number:02d}.png", disguises.brighten(image, number))
         for number in range(12)
     ]
     found = duplicates.find_duplicates(make_table(paths, ["train"] * 11 + ["test"]))
@@ -350,7 +350,7 @@ def test_copies_of_real_x_rays_are_found_and_different_patients_are_not(shared_d
     decoded = [images.decode_image(path) for path in table["path"]]
     recall = calibrate.measure_recall(decoded, table["source"])
     assert recall["n"].min() == 8 and recall["num_false"].max() == 0
-    promised = list(calibrate.COPIES)[: calibrate.NUM_FAST]
+    promised = list(disguises.COPIES)[: disguises.NUM_FAST]
     is_promised = (recall["search"] == "full") | recall["copy"].isin(promised)
     assert (recall.loc[is_promised, "recall"] >= 0.85).all(), recall
     false_pairs = calibrate.count_false_pairs(table, "some")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import leakcard
 from leakcard import (
+    calibration,
     files,
     guard,
     images,
@@ -64,6 +65,12 @@ def make_parser():
     audit.add_argument("--junit", metavar="FILE", help="write the rows as JUnit XML, for CI")
     audit.add_argument(
         "--sarif", metavar="FILE", help="write what fails and warns as SARIF, for code hosts"
+    )
+    audit.add_argument(
+        "--calibrate",
+        action="store_true",
+        help=f"disguise {calibration.NUM_IMAGES} images in {len(calibration.KINDS)} ways and say "
+        "how many of these copies are found in this set (a minute more)",
     )
     audit.add_argument("--verbose", action="store_true", help="show the rows that pass, too")
     _add_options(audit)
@@ -147,6 +154,8 @@ def main(arguments=None):
             return repair_images(options)
         card = audit_images(options)
         try:
+            if options.calibrate:
+                card.rows += calibration.calibrate(card, seed=options.seed)
             if options.predictions:
                 said = predictions.read_predictions(options.predictions, card)
                 card.scores = predictions.score_predictions(card, said, seed=options.seed)
