@@ -27,6 +27,7 @@ from leakage.evaluation.runs import (
     make_predictions,
     score_pair,
     score_runs,
+    show_score,
     tabulate_scores,
 )
 from leakage.evaluation.scores import (
@@ -91,6 +92,7 @@ __all__ = [
     "score_pair",
     "score_predictions",
     "score_runs",
+    "show_score",
     "summarize_energy",
     "summarize_seeds",
     "tabulate_counterfactuals",

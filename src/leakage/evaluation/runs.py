@@ -164,14 +164,19 @@ def tabulate_scores(scores) -> pd.DataFrame:
     """
     metrics = ["precision", "recall", "f1", "roc_auc"]
     frame = scores[scores["metric"].isin(metrics)].copy()
-    frame["text"] = [
-        "undefined"
-        if pd.isna(row.value)
-        else f"{row.value:.2f} [no spread]"
-        if pd.isna(row.lower)
-        else f"{row.value:.2f} [{row.lower:.2f}, {row.upper:.2f}]"
-        for row in frame.itertuples()
-    ]
+    frame["text"] = [show_score(row) for row in frame.itertuples()]
     table = frame.pivot_table(index="class", columns="metric", values="text", aggfunc="first")
     order = list(dict.fromkeys(frame["class"]))
     return table.reindex(index=order, columns=metrics).fillna("").rename_axis(None, axis=1)
+
+
+def show_score(row) -> str:
+    """Return a record's value and interval as text, such as "0.89 [0.83, 0.94]".
+
+    "no spread" stands for an interval that there is not: all resamples agree.
+    """
+    if pd.isna(row.value):
+        return "undefined"
+    if pd.isna(row.lower):
+        return f"{row.value:.2f} [no spread]"
+    return f"{row.value:.2f} [{row.lower:.2f}, {row.upper:.2f}]"

@@ -109,10 +109,7 @@ def tabulate_shares(records, metrics=("recall", "specificity")):
         One row a run, one column a metric and class, "value [lower, upper]".
     """
     rows = records[records["metric"].isin(metrics)].copy()
-    rows["text"] = [
-        "undefined" if pd.isna(row.value) else f"{row.value:.2f} [{row.lower:.2f}, {row.upper:.2f}]"
-        for row in rows.itertuples()
-    ]
+    rows["text"] = [evaluation.show_score(row) for row in rows.itertuples()]
     rows["column"] = rows["metric"] + " " + rows["class"]
     is_share = rows["interval"] == "wilson"
     rows.loc[is_share, "column"] += ", n = " + rows["n"][is_share].astype(int).astype(str)
