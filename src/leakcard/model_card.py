@@ -15,6 +15,77 @@ from leakcard.probes import OTHER, OWN
 
 # What is transplanted, in words.
 PARTS = {"border": "the border", "marks": "small bright marks", "background": "the background"}
+# Each version: what it is called, what was done, and what a lower accuracy means and does not.
+SURPRISE = "or is only surprised by how it looks"
+TOLD = {
+    "original": ("original", "written as the other versions are", ""),
+    "centre_only": (
+        "centre only",
+        "black outside of the middle 70 % of both sides",
+        f"The model uses what lies outside, {SURPRISE}.",
+    ),
+    "centre_removed": (
+        "centre removed",
+        "the middle 70 % of both sides black",
+        "To be expected of a model that reads the subject. No loss is the alarm, unless the "
+        "subject reaches outside.",
+    ),
+    "border_only": (
+        "border only",
+        "all black but the outer 10 % of both sides",
+        "To be expected. Whoever still tells classes reads letters, frames or collimation there, "
+        "or a part of the subject.",
+    ),
+    "thumbnail_16x16": (
+        "16 x 16 pixels",
+        "shrunk to 16 x 16 pixels and enlarged",
+        "The model needs detail: of the subject or of a mark. No loss: brightness and layout are "
+        "enough.",
+    ),
+    "blurred": (
+        "blurred",
+        "Gaussian, sigma 2 % of the longer side",
+        "The model needs fine detail: texture, but letters too.",
+    ),
+    "mirrored": (
+        "mirrored",
+        "left and right exchanged",
+        f"The model uses sides or what is written, {SURPRISE}: hearts are on the other side.",
+    ),
+    "marks_painted_out": (
+        "letters painted out",
+        "small bright marks painted over from their surroundings",
+        f"The model uses the marks, {SURPRISE}: see the transplant. No loss says nothing of marks "
+        "that were not found.",
+    ),
+    "subject_only": (
+        "subject only",
+        "black outside of the mask",
+        f"The model uses the background, {SURPRISE}.",
+    ),
+    "background_only": (
+        "background only",
+        "the subject black",
+        "To be expected. Whoever still tells classes reads the background or the outline.",
+    ),
+}
+for _part, (_name, _done) in {
+    "border": ("border", "the outer 10 % pasted from another image"),
+    "marks": ("marks", "its marks painted out, those of another image pasted"),
+    "background": ("background", "all outside of the mask pasted from another image, whose "
+                   "subject is painted over"),
+}.items():  # fmt: skip
+    TOLD[f"{_part}_of_{OWN}"] = (
+        f"{_name} of its own class",
+        _done,
+        "The seam surprises the model: so much is not use.",
+    )
+    TOLD[f"{_part}_of_{OTHER}"] = (
+        f"{_name} of another class",
+        f"{_done} of another class",
+        f"More than with that of its own class: the call follows {PARTS[_part]}, or what of the "
+        "subject lies in it.",
+    )
 # Versions that lack the subject: whoever still tells the classes apart reads something else.
 WITHOUT_SUBJECT = ("border_only", "background_only")
 # A loss, or a gain for whoever brings the part, of so much matters.
@@ -86,7 +157,16 @@ def _score_model(probed, calls, counts):
     confidence = 1 - (1 - intervals.CONFIDENCE) / max(1, len(parts) + len(without))
 
     def measure(version, metric, values, verdict=None, confidence=intervals.CONFIDENCE):
-        found = _measure(values.to_numpy(float), counts[values.index].to_numpy(), confidence)
+        values = values.astype(int)
+        plus, minus = int((values > 0).sum()), int((values < 0).sum())
+        if verdict:  # a difference
+            formula = intervals.paired_interval(plus, minus, len(values), confidence)
+        else:
+            formula = intervals.wilson_interval(plus, len(values))
+        weights = counts[values.index].to_numpy()
+        with np.errstate(invalid="ignore"):
+            resampled = (weights @ values.to_numpy()) / weights.sum(axis=1)
+        found = _widen(float(values.mean()), resampled, formula, confidence)
         told = verdict(found) if verdict else ""
         return (version, metric, len(values), values.index, *found, told)
 
@@ -116,19 +196,8 @@ def _score_model(probed, calls, counts):
             yield measure(other, "use", follows - follows_own, _judge_use, confidence)
 
 
-def _measure(values, counts, confidence):
-    """Mean of values in {-1, 0, 1} and its interval: the wider of that over units and a formula."""
-    n, plus, minus = len(values), int((values > 0).sum()), int((values < 0).sum())
-    if confidence == intervals.CONFIDENCE and not minus:
-        formula = intervals.wilson_interval(plus, n)
-    else:
-        formula = intervals.paired_interval(plus, minus, n, confidence)
-    with np.errstate(invalid="ignore"):
-        resampled = (counts @ values) / counts.sum(axis=1)
-    return _widen(float(values.mean()), resampled, formula, confidence)
-
-
 def _widen(value, resampled, formula, confidence):
+    """Return the value with the wider of two intervals: that over units, and that of a formula."""
     tail = (1 - confidence) / 2
     over_units = np.nanquantile(resampled, [tail, 1 - tail])
     wider = max(formula, over_units, key=lambda bounds: bounds[1] - bounds[0])
@@ -176,3 +245,90 @@ def name_used(scores, model):
     """Return the parts that the calls of a model follow, as in `PARTS`."""
     rows = scores[(scores["model"] == model) & (scores["verdict"] == "follows")]
     return [part for part in PARTS if f"{part}_of_{OTHER}" in set(rows["version"])]
+
+
+def headline(scores, model):
+    """Say in one line what a model was shown to use."""
+    used = [PARTS[part] for part in name_used(scores, model)]
+    if used:
+        return f"{model}: the model follows {' and '.join(used)}."
+    rows = scores[scores["model"] == model]
+    judged = {row.version: row.verdict for row in rows[rows["metric"] == "use"].itertuples()}
+    free, unknown = [], []
+    for part, name in PARTS.items():
+        verdict = judged.get(f"{part}_of_{OTHER}", "")
+        (free if verdict.startswith("does not") else unknown).append(name)
+    told = [f"it does not follow {' or '.join(free)} by {MARGIN * 100:.0f} points"] if free else []
+    told += [f"of {' and '.join(unknown)} nothing can be said"] if unknown else []
+    return f"{model}: no use was shown; {', '.join(told)}."
+
+
+def describe_model(scores, model):
+    """Say in lines what a model was shown to use, after the headline.
+
+    Returns
+    -------
+    list of str
+    """
+    rows = scores[scores["model"] == model].set_index(["version", "metric"])
+    whole = rows.loc[("original", "accuracy")]
+    lines = [f"Accuracy {predictions.format_value(whole)} on {whole['n']} images "
+             f"of {whole['units']} units."]  # fmt: skip
+    for part, name in PARTS.items():
+        version = f"{part}_of_{OTHER}"
+        if (version, "use") not in rows.index:
+            lines.append(f"{name.capitalize()}: not probed, see below.")
+            continue
+        use, follows, own = (rows.loc[(version, m)] for m in ("use", "follows", "follows own"))
+        lines.append(
+            f"{name.capitalize()} of another class: the call is that class in "
+            f"{follows['value']:.1%} of {follows['n']} images, and in {own['value']:.1%} with the "
+            f"same of its own class: {predictions.format_value(use, 'points')}, {use['verdict']}."
+        )
+    for version in WITHOUT_SUBJECT:
+        if (version, "balanced accuracy") in rows.index:
+            row = rows.loc[(version, "balanced accuracy")]
+            lines.append(
+                f"{TOLD[version][0].capitalize()}: balanced accuracy "
+                f"{predictions.format_value(row)}, {row['verdict']}."
+            )
+    return lines
+
+
+def tabulate(scores, model):
+    """Return a row a version for a person: accuracy, points, calls that change, and the verdict.
+
+    Returns
+    -------
+    list of dict
+        `version`, `accuracy` (a row of scores), `difference`, `changed` and `verdict` (str).
+    """
+    found = scores[scores["model"] == model].set_index(["version", "metric"])
+    lines = []
+    for version in [name for name in TOLD if (name, "accuracy") in found.index]:
+        line = {"version": version, "accuracy": found.loc[(version, "accuracy")]}
+        line |= {"difference": "", "changed": "", "verdict": ""}
+        if version != "original":
+            lost, changed = (found.loc[(version, name)] for name in ("difference", "changed"))
+            verdicts = [lost["verdict"]]
+            verdicts += [
+                found.loc[(version, name), "verdict"]
+                for name in ("balanced accuracy", "use")
+                if (version, name) in found.index
+            ]
+            line["difference"] = predictions.format_value(lost, "points")
+            line["changed"] = f"{round(changed['value'] * changed['n'])} of {changed['n']}"
+            line["verdict"] = "; ".join(verdicts)
+        lines.append(line)
+    return lines
+
+
+def list_versions(scores, model):
+    """Return a line a version for the terminal."""
+    lines = []
+    for line in tabulate(scores, model):
+        told = f"{TOLD[line['version']][0]}: {predictions.format_value(line['accuracy'])}"
+        if line["difference"]:
+            told += f", {line['difference']}: {line['verdict']}; {line['changed']} calls changed"
+        lines.append(told)
+    return lines

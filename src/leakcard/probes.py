@@ -251,8 +251,9 @@ def encode(pixels):
 
 def _count_marks(manifest, notes):
     painted = manifest[manifest["version"] == "marks_painted_out"]
-    by_label = painted["share_changed"].gt(0).groupby(painted["label"]).agg(["sum", "size"])
-    told = ", ".join(f"{row.sum} of {row.size} {label}" for label, row in by_label.iterrows())
+    found = painted["share_changed"].gt(0).groupby(painted["label"])
+    numbers = zip(found.sum(), found.size(), found.groups, strict=True)
+    told = ", ".join(f"{some} of {every} {label}" for some, every, label in numbers)
     notes.append(
         f"Small bright marks were found in {told}. Dark, faint and large marks, and those that "
         "touch the edge, are not seen; wires, clips and other small bright things are."
