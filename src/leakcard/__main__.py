@@ -107,7 +107,7 @@ def make_parser():
     probe.add_argument(
         "--predictions",
         metavar="FILE",
-        help="CSV of what models say of the probes (image, then a label a model or a score a class)",
+        help="CSV of what models say of the probes (image, a label a model or a score a class)",
     )
     probe.add_argument(
         "--max-images",
