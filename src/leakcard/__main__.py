@@ -309,18 +309,18 @@ def probe_images(options):
         answers = model_card.read_answers(options.predictions, made)
         scores = model_card.score_probes(made.manifest, answers, seed=options.seed)
         where = model_page.write_model_card(made, answers, scores, with_pictures)
-        used = [model for model in answers if model_card.name_used(scores, model)]
-        marks = _choose_marks()
+        signs, used = _choose_marks(), False
         for model in answers:
-            _say(f"{marks['fail' if model in used else 'pass']} "
-                 f"{model_card.headline(scores, model)}")  # fmt: skip
-            for line in [*model_card.describe_model(scores, model),
-                         *model_card.list_versions(scores, model)]:  # fmt: skip
+            status, title = model_card.judge(scores, model)
+            used = used or status == "fail"
+            _say(f"{signs[status]} {title}")
+            told = model_card.describe_model(scores, model)
+            for line in [*told, *model_card.list_versions(scores, model)]:
                 _say(f"  {line}")
         _say(f"{model_page.MIXED}\nModel card: {where}")
     for note in made.notes:
         _say(f"note: {note}")
-    return int(bool(used))
+    return int(used)
 
 
 def explain_rules(options):

@@ -15,6 +15,11 @@ from leakcard.probes import OTHER, OWN
 
 # What is transplanted, in words.
 PARTS = {"border": "the border", "marks": "small bright marks", "background": "the background"}
+WHY_NOT = {
+    "border": "there are not two classes of two units each",
+    "marks": "no mark was found that could be carried over",
+    "background": "no masks are given",
+}
 # Each version: what it is called, what was done, and what a lower accuracy means and does not.
 SURPRISE = "or is only surprised by how it looks"
 TOLD = {
@@ -88,7 +93,7 @@ for _part, (_name, _done) in {
     )
 # Versions that lack the subject: whoever still tells the classes apart reads something else.
 WITHOUT_SUBJECT = ("border_only", "background_only")
-# A loss, or a gain for whoever brings the part, of so much matters.
+# Less is not worth a name.
 MARGIN = 0.05
 NUM_BOOTSTRAP = 2000
 COLUMNS = ["model", "version", "metric", "n", "units", "value", "lower", "upper", "verdict"]
@@ -235,10 +240,9 @@ def _judge_balanced(found, chance):
 
 
 def _judge_use(found):
-    if found[1] > 0:
-        return "follows"
-    small = found[2] < MARGIN
-    return f"does not follow by {MARGIN * 100:.0f} points" if small else "cannot be told"
+    if found[2] < MARGIN:
+        return f"does not follow by {MARGIN * 100:.0f} points"
+    return "follows" if found[1] > 0 else "cannot be told"
 
 
 def name_used(scores, model):
@@ -247,11 +251,18 @@ def name_used(scores, model):
     return [part for part in PARTS if f"{part}_of_{OTHER}" in set(rows["version"])]
 
 
-def headline(scores, model):
-    """Say in one line what a model was shown to use."""
+def judge(scores, model):
+    """Return the status of a model, as of a row of the report card, and one line on top.
+
+    Returns
+    -------
+    status : {"fail", "warn", "not testable", "pass"}
+        "fail": it follows a part; "warn": a part alone is enough to tell the classes apart.
+    headline : str
+    """
     used = [PARTS[part] for part in name_used(scores, model)]
     if used:
-        return f"{model}: the model follows {' and '.join(used)}."
+        return "fail", f"{model}: the model follows {' and '.join(used)}."
     rows = scores[scores["model"] == model]
     judged = {row.version: row.verdict for row in rows[rows["metric"] == "use"].itertuples()}
     free, unknown = [], []
@@ -260,7 +271,11 @@ def headline(scores, model):
         (free if verdict.startswith("does not") else unknown).append(name)
     told = [f"it does not follow {' or '.join(free)} by {MARGIN * 100:.0f} points"] if free else []
     told += [f"of {' and '.join(unknown)} nothing can be said"] if unknown else []
-    return f"{model}: no use was shown; {', '.join(told)}."
+    alone = rows.loc[rows["verdict"].str.startswith("enough"), "version"]
+    if len(alone):
+        told.insert(0, f"{' and '.join(TOLD[name][0] for name in alone)} is enough, though")
+    status = "warn" if len(alone) else "pass" if free else "not testable"
+    return status, f"{model}: no use was shown; {', '.join(told)}."
 
 
 def describe_model(scores, model):
@@ -277,7 +292,7 @@ def describe_model(scores, model):
     for part, name in PARTS.items():
         version = f"{part}_of_{OTHER}"
         if (version, "use") not in rows.index:
-            lines.append(f"{name.capitalize()}: not probed, see below.")
+            lines.append(f"{name.capitalize()}: not probed, {WHY_NOT[part]}.")
             continue
         use, follows, own = (rows.loc[(version, m)] for m in ("use", "follows", "follows own"))
         lines.append(

@@ -39,10 +39,7 @@ def write_model_card(probes, answers, scores, with_pictures=True):
     """Write `model_card.html` and `model_card.csv` beside the probes."""
     parts = _open("Model card")
     for model in answers:
-        status = "fail" if model_card.name_used(scores, model) else "pass"
-        title = model_card.headline(scores, model)
-        if "nothing can be said" in title and status == "pass":
-            status = "not testable"
+        status, title = model_card.judge(scores, model)
         parts.append(
             f'<p class="headline" style="background:{page.COLOURS[status]}">'
             f"{MARKS[status]} {html.escape(title)}</p>"

@@ -150,9 +150,7 @@ def write_probes(
     _draw_donors(test, rng, notes)
     manifest = _write_images(test, folder, longest_side_px)
     _count_marks(manifest, notes)
-    files.write_json(
-        folder / NOTES, {"notes": notes, "versions": list(manifest["version"].unique())}
-    )
+    files.write_json(folder / NOTES, {"notes": notes})
     files.write_csv(folder / MANIFEST, manifest)  # last: what has one is whole
     return Probes(folder, manifest, notes)
 
@@ -160,13 +158,13 @@ def write_probes(
 def _check_masks(test, notes):
     """Whether each image has a mask that can be read and has an inside and an outside."""
     good = np.zeros(len(test), dtype=bool)
-    for number, path in enumerate(test["mask_path"]):
+    for number, path in enumerate(tqdm(test["mask_path"], "check masks", leave=False)):
         try:
-            good[number] = isinstance(path, str) and 0 < (_read_mask(path)).mean() < 1
+            good[number] = isinstance(path, str) and 0 < _read_mask(path).mean() < 1
         except (OSError, ValueError):
             pass
     if test["mask_path"].isna().all():
-        notes.append("Not probed: subject and background, since no masks are given (mask_path).")
+        notes.append("Not probed: subject and background; no masks are given (column mask_path).")
     elif not good.all():
         notes.append(
             f"Not probed: subject and background of {(~good).sum()} of {len(good)} images, which "
@@ -200,8 +198,9 @@ def _draw_donors(test, rng, notes):
         test[kind] = found
         lacking = sum(number < 0 for number in found)
         if lacking:
-            notes.append(f"Nothing transplanted from {kind.replace('_', ' ')} into {lacking} of "
-                         f"{len(test)} images: it has no image of another unit.")  # fmt: skip
+            whose = "their own class" if kind == OWN else "another class"
+            notes.append(f"Not probed: parts of {whose} in {lacking} of {len(test)} images; there "
+                         "is no such image of another unit.")  # fmt: skip
 
 
 def _write_images(test, folder, longest_side_px):
@@ -270,7 +269,11 @@ def read_probes(folder, table, pattern=None, group=None):
     """
     folder = Path(folder)
     try:
-        manifest = pd.read_csv(folder / MANIFEST, dtype={n: str for n in MANIFEST_COLUMNS[:7]})
+        columns = dict.fromkeys(MANIFEST_COLUMNS[:7], str)
+        empty = {"donor": [""], "donor_label": [""]}  # a class may be called "NA"
+        manifest = pd.read_csv(
+            folder / MANIFEST, dtype=columns, keep_default_na=False, na_values=empty
+        )
         notes = json.loads((folder / NOTES).read_text(encoding="utf-8"))["notes"]
         manifest = manifest[MANIFEST_COLUMNS].astype({"unit": int})
     except FileNotFoundError as error:
