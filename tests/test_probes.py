@@ -1,4 +1,4 @@
-"""`leakcard probes`: a model that reads a planted letter is named, one that reads the lesion not."""
+"""`leakcard probes`: who reads a planted letter is named, who reads the lesion is not."""
 
 import html
 import re
