@@ -145,6 +145,14 @@ def test_a_loss_by_both_transplants_alike_is_surprise_and_not_use():
     assert model_card.judge(scores, "net")[0] == "pass"
 
 
+def test_of_a_model_that_tells_no_classes_apart_it_is_not_said_that_it_passes():
+    calls = ("original", "border_of_own_class", "border_of_other_class")
+    calls = dict.fromkeys(calls, ["a"] * 120)
+    scores = model_card.score_probes(*make_manifest(list("ab" * 60), calls))
+    status, title = model_card.judge(scores, "net")
+    assert status == "not testable" and "not shown to tell the classes apart at all" in title
+
+
 def test_intervals_are_over_units():
     labels, calls = list("ab" * 30), {}
     calls["original"] = labels
@@ -384,18 +392,32 @@ def nest(model):
     return keras.Sequential([keras.Input(model.input_shape[1:]), model])
 
 
+def draw_letter_in_the_corner(num_images, seed):
+    """Subjects by one law; every case has the same letter at the same place."""
+    table, pictures = sets.draw_plain(num_images, seed)
+    letter = sets.draw_letter("L", 10)
+    marked = [picture.astype(float) for picture in pictures]
+    for label, picture in zip(table["label"], marked, strict=True):
+        if label == "case":
+            sets.add_mark(picture, letter, 140, (2, 112))
+    return table, [np.clip(picture, 0, 255).astype(np.uint8) for picture in marked]
+
+
 @pytest.mark.slow
-def test_a_small_cnn_trained_on_planted_letters_is_named_through_the_script_for_keras(tmp_path):
+def test_a_small_cnn_trained_on_planted_letters_is_named_through_the_script_for_keras(
+    tmp_path, monkeypatch
+):
     from leakage import networks
 
-    table = write_list(tmp_path, "tissue_with_letter", 200, split="train")
+    monkeypatch.setitem(sets.SETS, "letter in the corner", draw_letter_in_the_corner)
+    table = write_list(tmp_path, "letter in the corner", 200, split="train")
     train = images.load_images(table["path"], 64)
     target = (table["label"] == LABELS[1]).to_numpy(int)
     net = networks.build_small_cnn((64, 64, 3), seed=1)
     net.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     net.fit(train, target, epochs=8, batch_size=20, verbose=0)
     (tmp_path / "test").mkdir()
-    write_list(tmp_path / "test", "tissue_with_letter", 100, seed=1)
+    write_list(tmp_path / "test", "letter in the corner", 100, seed=1)
     listed, out = tmp_path / "test" / "list.csv", tmp_path / "probes"
     assert run(listed, "--out", out) == 0
     for number, model in enumerate((net, nest(net))):
@@ -422,6 +444,7 @@ def test_vgg16_with_its_head_is_scored_by_both_scripts_alike(tmp_path):
     listed = [tmp_path / "list.csv", "--out", out, "--predictions"]
     assert run(*listed, tmp_path / "keras.csv") in (0, 1)
     pytest.importorskip("onnxruntime")
+    model(np.zeros((1, 32, 32, 3), np.float32))  # what was never called cannot be exported
     model.export(tmp_path / "net.onnx", format="onnx", verbose=False)
     run_script(tmp_path, "score_onnx.py", "probes", "net.onnx", "onnx.csv", *LABELS)
     scores = [pd.read_csv(tmp_path / f"{kind}.csv")[list(LABELS)] for kind in ("keras", "onnx")]

@@ -133,11 +133,12 @@ def score_probes(manifest, answers, num_bootstrap=NUM_BOOTSTRAP, seed=0):
     -------
     DataFrame
         `COLUMNS`. `metric` is "accuracy"; "difference" to the original, paired; "changed", the
-        share of calls that are another; "balanced accuracy" (mean over classes) of versions
-        without the subject; and of the transplants from another class "follows": the share of
-        calls that are the donor's class, "follows own", the same of the images that got the part
-        from their own class, and "use", their difference, paired. Intervals are 95 %; of "use" and
-        "balanced accuracy", which name a model, they hold together for all of these.
+        share of calls that are another; "balanced accuracy" (mean over classes) of the original
+        and of versions without the subject; and of the transplants from another class "follows",
+        the share of calls that are the donor's class, "follows own", the same of the images that
+        got the part from their own class, and "use", their difference, paired. Intervals are
+        95 %; those that name a model ("use", and "balanced accuracy" without the subject) hold
+        together.
     """
     by_version = dict(list(manifest.groupby("version", sort=False)))
     probed = {name: rows.set_index("original") for name, rows in by_version.items()}
@@ -176,16 +177,17 @@ def _score_model(probed, calls, counts):
         return (version, metric, len(values), values.index, *found, told)
 
     for version, call in calls.items():
-        yield measure(version, "accuracy", right[version])
-        if version != "original":
-            gain = right[version] - right["original"][call.index]
-            yield measure(version, "difference", gain, _judge_difference)
-            yield measure(version, "changed", call != calls["original"][call.index])
-        if version in without:
-            some = right[version]
-            found = _measure_balanced(some, label[some.index], counts[some.index], confidence)
+        some = right[version]
+        yield measure(version, "accuracy", some)
+        if version == "original" or version in without:
+            at = confidence if version in without else intervals.CONFIDENCE
+            found = _measure_balanced(some, label[some.index], counts[some.index], at)
             told = _judge_balanced(found, 1 / label[some.index].nunique())
             yield (version, "balanced accuracy", len(some), some.index, *found, told)
+        if version != "original":
+            gain = some - right["original"][call.index]
+            yield measure(version, "difference", gain, _judge_difference)
+            yield measure(version, "changed", call != calls["original"][call.index])
     for part in parts:
         own, other = (f"{part}_of_{kind}" for kind in (OWN, OTHER))
         touched = pd.concat([probed[own]["share_changed"], probed[other]["share_changed"]], axis=1)
@@ -271,10 +273,14 @@ def judge(scores, model):
         (free if verdict.startswith("does not") else unknown).append(name)
     told = [f"it does not follow {' or '.join(free)} by {MARGIN * 100:.0f} points"] if free else []
     told += [f"of {' and '.join(unknown)} nothing can be said"] if unknown else []
-    alone = rows.loc[rows["verdict"].str.startswith("enough"), "version"]
-    if len(alone):
+    enough = rows.loc[rows["verdict"].str.startswith("enough"), "version"]
+    alone = [name for name in enough if name != "original"]
+    if "original" not in set(enough):
+        told.insert(0, "it is not shown to tell the classes apart at all")
+    elif alone:
         told.insert(0, f"{' and '.join(TOLD[name][0] for name in alone)} is enough, though")
-    status = "warn" if len(alone) else "pass" if free else "not testable"
+    is_tested = free and "original" in set(enough)
+    status = "warn" if alone else "pass" if is_tested else "not testable"
     return status, f"{model}: no use was shown; {', '.join(told)}."
 
 
