@@ -18,7 +18,7 @@ PARTS = {"border": "the border", "marks": "small bright marks", "background": "t
 WHY_NOT = {
     "border": "there are not two classes of two units each",
     "marks": "no mark was found that could be carried over",
-    "background": "no masks are given",
+    "background": "no masks are given that could be read",
 }
 # Each version: what it is called, what was done, and what a lower accuracy means and does not.
 SURPRISE = "or is only surprised by how it looks"

@@ -168,7 +168,8 @@ def _check_masks(test, notes):
     elif not good.all():
         notes.append(
             f"Not probed: subject and background of {(~good).sum()} of {len(good)} images, which "
-            "have no mask that can be read and has an inside and an outside."
+            "have no mask that can be read and has an inside and an outside; the first: "
+            f"{test.loc[~good, 'image_id'].iloc[0]}."
         )
     return good
 
