@@ -17,7 +17,7 @@ MIXED = (
 LIMITS = (
     "Intervals are 95 %, over units (patients and copies), the wider of bootstrap and formula. "
     "Those that name a model (transplants; border and background only) hold together, by "
-    "Bonferroni, for each model; of twenty models that use nothing one may be named."
+    "Bonferroni, for each model; of forty models that use nothing about one is named."
 )
 STYLE = """
 table{border-collapse:collapse;font-size:.9rem}td,th{padding:.2rem .5rem;text-align:left;
