@@ -26,10 +26,10 @@ from tqdm.auto import tqdm
 
 import leakcard
 import phantoms
-from benchmarks import calibrate_copies, common
+from benchmarks import common
 from leakage import data, evaluation, paths
 from leakcard import facts, files
-from leakcard.copies import fingerprints
+from leakcard.copies import disguises, fingerprints
 from phantoms import sets
 
 DEFAULTS = {"data_dir": "", "sizes": "60,160", "seeds": 20, "jobs": 2, "kinds": "", "out": ""}
@@ -201,15 +201,15 @@ def date_test_first(table, is_case, rng):
     return {"date": np.where(table["split"] == "test", early, late)}
 
 
-JPEG = calibrate_copies.COPIES["JPEG quality 50"]
+JPEG = disguises.COPIES["JPEG quality 50"]
 # Kind: (the row that must alarm, the set).
 LEAKS = {
     "the same files": ("duplicates_across_splits", copy()),
     "copies, darker, cut by 0 to 5 %, resized, JPEG": (
         "duplicates_across_splits",
-        copy(calibrate_copies.COPIES["crop, gamma 0.8, 224, JPEG"]),
+        copy(disguises.COPIES["crop, gamma 0.8, 224, JPEG"]),
     ),
-    "mirrored copies": ("duplicates_across_splits", copy(calibrate_copies.COPIES["mirrored"])),
+    "mirrored copies": ("duplicates_across_splits", copy(disguises.COPIES["mirrored"])),
     "negative copies": ("duplicates_across_splits", copy(lambda picture, rng: 255 - picture)),
     "copies turned by 4 to 15 degrees": ("duplicates_across_splits", copy(sets.turn)),
     "copies cut by 20 %": ("duplicates_across_splits", copy(crop)),

@@ -145,9 +145,9 @@ def test_what_lies_beside_the_splits_is_left_out_and_counted(run):
     assert "Left out: 3 images beside the splits" in output
 
 
-def test_what_was_not_looked_for_is_said(run):
-    _, rows, _, _ = run("negative-or-turned")
-    assert "turned" in rows["duplicates_across_splits"]["reason"]
+def test_negative_and_turned_copies_are_found(run):
+    code, rows, _, _ = run("negative-or-turned")
+    assert code == 1 and rows["duplicates_across_splits"]["figure"].startswith("4 of 20 test")
 
 
 def test_a_damaged_image_ends_nothing(run):

@@ -135,11 +135,12 @@ def test_what_is_left_of_an_accuracy_stands_in_one_row_a_version():
         name = {"variant": "a: b", "version": version, "mode": mode, "n": 10, "class": "all"}
         bounds = {"lower": value - 0.1, "upper": value + 0.1}
         rows.append(name | bounds | {"metric": "counterfactual_accuracy", "value": value})
-        rows.append(name | {"metric": "reliance", "value": value / 0.9})
+        lost = {"metric": "counterfactual_difference", "value": value - 0.9, "lower": value - 1}
+        rows.append(name | lost | {"upper": value - 0.8})
     records = record.make_records(pd.DataFrame(rows), notebook="01_x", backbone="vgg19")
-    table = report.make_reliance_table(records)
+    table = report.make_counterfactual_table(records)
     assert table["version"].tolist() == ["full", "border only"]
-    assert table.loc[1, "retrained"] == "0.800 (0.700 to 0.900), reliance 0.89"
+    assert table.loc[1, "retrained"] == "0.800 (0.700 to 0.900), -10.0 points (-20.0 to +0.0)"
     assert table.loc[0, "retrained"] == "" and table.loc[1, "variant"] == "a: b"
 
 

@@ -1,8 +1,8 @@
 """Keep the numbers of README and docs what the results say.
 
 `python -m leakage.readme README.md` fills the blocks `<!-- NAME -->` ... `<!-- /NAME -->` of that
-file and of docs/speed.md and docs/probes.md beside it, and draws docs/results.png, from `results/`
-beside it.
+file and of docs/speed.md and docs/probes.md beside it, draws docs/results.png and writes
+results/claims.md, all from `results/` beside it.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import leakcard
-from leakage import figures, report
+from leakage import claims, figures, report
 from leakcard import files
 
 BLOCK = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
@@ -25,9 +25,10 @@ RUN = "mobilenet"
 WORTH_RUN = "worth_vgg16"
 # The score by which docs/protocol.md decides each family of contrasts.
 DECIDING = {"H0": "accuracy", "H3": "accuracy", "H1": "AUC covid", "H2": "AUC covid"}
-SMALLEST = "smallest_worth"
+ON_ACCURACY = dict.fromkeys(("H0", "H3", "H1"), "accuracy")
+WORTH_PICTURE = "docs/worth.png"
 WELL_FOUND = 0.95
-PICTURE = "docs/results.png"
+PICTURE, CLAIMS = "docs/results.png", "claims.md"
 # What the README shows of the run on real images: claims, and what the card's cross-validated
 # classifier finds in the outer tenth of the same draw of images alone.
 PAPER, ADULTS = "children as controls", "adults only, patients disjoint"
@@ -183,33 +184,82 @@ def format_probes(results_dir):
     return "\n".join(lines) + "\n"
 
 
-def format_worth(results_dir):
-    """What each leak is worth by the run of notebook 04 on real images, as its protocol decides."""
+def collect_worth(results_dir, scores):
+    """Find contrasts of notebook 04 in the records of its run on real images.
+
+    Parameters
+    ----------
+    results_dir : str or Path
+    scores : dict of str to str
+        Family of contrasts of docs/protocol.md to the score that is asked for.
+
+    Returns
+    -------
+    DataFrame
+        As `evaluation.tabulate_worth`, with `family` and `score`.
+    """
     records = report.collect_records(Path(results_dir) / WORTH_RUN)
-    records = records[records["notebook"].str.startswith("04")].set_index("class")
-    num_draws = int(records.loc[records["metric"] == "worth", "n"].max())
+    rows = []
+    for family, score in scores.items():
+        found = records[(records["protocol"] == family) & (records["class"] == score)]
+        for name, part in found.groupby("variant", sort=False):
+            part = part.set_index(["metric", "interval"])
+            worth, people = (part.loc[("worth", kind)] for kind in ("draws", "patient_bootstrap"))
+            rows.append(
+                {"family": family, "score": score, "contrast": name, "num_draws": int(worth["n"]),
+                 "worth": worth["value"], "lower": worth["lower"], "upper": worth["upper"],
+                 "patient_lower": people["lower"], "patient_upper": people["upper"],
+                 "p_holm": part.loc[("worth_p_holm", "none"), "value"],
+                 "smallest": part.loc[("smallest_worth", "none"), "value"]}
+            )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def format_worth(results_dir):
+    """What each leak is worth, each contrast on the score by which the protocol decides."""
+    table = collect_worth(results_dir, DECIDING)
     lines = [
-        f"| leak, {num_draws} draws | score | points | 95 % over draws | over patients "
-        "| p (Holm) | 80 % sure to be seen from |",
+        f"| leak, {table['num_draws'].max()} draws | score | points | 95 % over draws "
+        "| over patients | p (Holm) | 80 % sure to be seen from |",
         "|---|---|---|---|---|---|---|",
     ]
-    for family, score in DECIDING.items():
-        rows = records[(records["protocol"] == family) & (records.index == score)]
-        for name, row in rows.groupby("variant", sort=False):
-            of = row.set_index(["metric", "interval"])
-            worth, people = (of.loc[("worth", kind)] for kind in ("draws", "patient_bootstrap"))
-            p_value, smallest = (of.loc[(k, "none"), "value"] for k in ("worth_p_holm", SMALLEST))
-            told = "" if family == "H2" else f"{p_value:.3f}" if p_value >= 0.001 else "< 0.001"
-            lines.append(
-                f"| {name} | {score} | {100 * worth['value']:+.1f} "
-                f"| {_format_points(worth)} | {_format_points(people)} | {told} "
-                f"| {100 * smallest:.1f} |"
-            )
+    for row in table.to_dict("records"):
+        p_value = f"{row['p_holm']:.3f}" if row["p_holm"] >= 0.001 else "< 0.001"
+        lines.append(
+            f"| {row['contrast']} | {row['score']} | {100 * row['worth']:+.1f} "
+            f"| {_format_points(row)} | {_format_points(row, 'patient_')} "
+            f"| {'' if row['family'] == 'H2' else p_value} | {100 * row['smallest']:.1f} |"
+        )
     return "\n".join(lines) + "\n"
 
 
-def _format_points(row):
-    return f"{100 * row['lower']:+.1f} to {100 * row['upper']:+.1f}"
+def describe_worth(results_dir):
+    """Say what the picture of `draw_worth` shows."""
+    told = [
+        f"{row['contrast']} {100 * row['worth']:+.1f} ({_format_points(row)})"
+        for row in collect_worth(results_dir, ON_ACCURACY).to_dict("records")
+    ]
+    return f"Points of accuracy that each leak is worth, 95 % over draws: {'; '.join(told)}."
+
+
+def draw_worth(path, results_dir):
+    """Draw what each leak is worth in accuracy, as notebook 04 does."""
+    with matplotlib.rc_context(figures.set_style()):
+        figure = Figure(figsize=(9, 4.8))
+        axes = figure.subplots()
+        figures.draw_worth(axes, collect_worth(results_dir, ON_ACCURACY))
+        axes.set_xlabel("points of accuracy that the leak is worth")
+        text = describe_worth(results_dir)
+        figure.savefig(path, metadata={"Software": None, "Description": text})
+
+
+def _format_points(row, start=""):
+    return " to ".join(f"{100 * row[f'{start}{end}']:+.1f}" for end in ("lower", "upper"))
+
+
+def format_worth_picture(results_dir):
+    """The address of that picture, with the numbers that it shows as its description."""
+    return f"![{describe_worth(results_dir)}]({WORTH_PICTURE})\n"
 
 
 def format_rates(results_dir):
@@ -236,8 +286,10 @@ def format_rates(results_dir):
 
 
 BLOCKS = {
+    "claims": claims.format_count,
     "rates": format_rates,
     "worth": format_worth,
+    "worth_picture": format_worth_picture,
     "finding": format_finding,
     "results": format_results,
     "picture": format_picture,
@@ -258,6 +310,12 @@ def draw_picture(path, results_dir):
         figure.savefig(path, metadata={"Software": None, "Description": text})
 
 
+PICTURES = {
+    PICTURE: (describe_picture, draw_picture),
+    WORTH_PICTURE: (describe_worth, draw_worth),
+}
+
+
 def fill_blocks(text, results_dir):
     """Fill every block of a text whose name is one of `BLOCKS`."""
 
@@ -271,9 +329,9 @@ def fill_blocks(text, results_dir):
 
 
 def update_readme(readme, results_dir=None):
-    """Bring README, docs and picture up to date; return the names of what changed."""
+    """Bring README, docs, picture and claims up to date; return the names of what changed."""
     folder = Path(readme).absolute().parent
-    results_dir = results_dir or folder / "results"
+    results_dir = Path(results_dir or folder / "results")
     changed = []
     docs = [folder / "docs" / name for name in ("speed.md", "probes.md")]
     for path in filter(Path.is_file, (Path(readme), *docs)):
@@ -282,12 +340,19 @@ def update_readme(readme, results_dir=None):
         if new != old:
             files.write_text(path, new)
             changed.append(path.name)
-    picture = folder / PICTURE
-    if f"]({PICTURE})" in Path(readme).read_text(encoding="utf-8"):
-        if read_description(picture) != describe_picture(results_dir):
-            picture.parent.mkdir(exist_ok=True)
-            draw_picture(picture, results_dir)
-            changed.append(picture.name)
+    for name, (describe, draw) in PICTURES.items():
+        picture = folder / name
+        if f"]({name})" in Path(readme).read_text(encoding="utf-8"):
+            if read_description(picture) != describe(results_dir):
+                picture.parent.mkdir(exist_ok=True)
+                draw(picture, results_dir)
+                changed.append(picture.name)
+    table = results_dir / CLAIMS
+    if "<!-- claims -->" in Path(readme).read_text(encoding="utf-8"):
+        new = claims.format_claims(results_dir)
+        if not table.is_file() or table.read_text(encoding="utf-8") != new:
+            files.write_text(table, new)
+            changed.append(table.name)
     return changed
 
 

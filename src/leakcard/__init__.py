@@ -96,6 +96,7 @@ def audit(
     pattern=None,
     pairs=None,
     looks=None,
+    copies=None,
     num_permutations=999,
     seed=0,
     checks=CHECKS,
@@ -119,6 +120,8 @@ def audit(
         default.
     looks : Looks, optional
         As from `measure_looks`, of these images and any others. Measured by default.
+    copies : {"full", "fast"}, optional
+        Which search for copies, see `search.find_duplicates`.
     num_permutations : int
         For every p-value; with 999 the smallest is 0.001, which survives correction for the
         `stats.NUM_TESTS` tests of a card. With fewer than `stats.LEAST_PERMUTATIONS` rows become
@@ -162,7 +165,7 @@ def audit(
     if pairs is None and readable:
         from leakcard.copies import search
 
-        pairs = search.find_duplicates(unique[unique["sha256"].notna()])
+        pairs = search.find_duplicates(unique[unique["sha256"].notna()], search=copies)
     if looks is None and readable:
         looks = measure_looks(unique)
     flat = () if pairs is None else pairs.attrs.get("flat", ())

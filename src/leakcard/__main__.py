@@ -12,6 +12,7 @@ from pathlib import Path
 
 import leakcard
 from leakcard import (
+    calibration,
     files,
     guard,
     images,
@@ -81,6 +82,12 @@ def make_parser():
     audit.add_argument("--junit", metavar="FILE", help="write the rows as JUnit XML, for CI")
     audit.add_argument(
         "--sarif", metavar="FILE", help="write what fails and warns as SARIF, for code hosts"
+    )
+    audit.add_argument(
+        "--calibrate",
+        action="store_true",
+        help=f"disguise {calibration.NUM_IMAGES} images in {len(calibration.KINDS)} ways and say "
+        "how many of these copies are found in this set (a minute more)",
     )
     audit.add_argument("--verbose", action="store_true", help="show the rows that pass, too")
     _add_options(audit)
@@ -154,6 +161,12 @@ def _add_options(parser, with_permutations=True):
         default=images.MAX_PIXELS,
         help="largest image that is decoded, at about 10 bytes a pixel (%(default)s)",
     )
+    add(
+        "--copies",
+        choices=("full", "fast"),
+        help="search for copies that were turned, cut or inverted too (full, the default up to "
+        "20,000 images), or for those in the same frame alone (fast)",
+    )
     add("--no-pictures", action="store_true", help="HTML without thumbnails")
 
 
@@ -186,6 +199,8 @@ def main(arguments=None):
             return probe_images(options)
         card = audit_images(options)
         try:
+            if options.calibrate:
+                card.rows += calibration.calibrate(card, seed=options.seed)
             if options.predictions:
                 said = predictions.read_predictions(options.predictions, card)
                 card.scores = predictions.score_predictions(card, said, seed=options.seed)
@@ -253,6 +268,7 @@ def audit_images(options):
         record=record,
         group=options.group,
         pattern=options.pattern,
+        copies=options.copies,
         num_permutations=num_permutations,
         seed=options.seed,
     )
@@ -292,6 +308,7 @@ def probe_images(options):
         made = probes.write_probes(
             table,
             options.out,
+            copies=options.copies,
             max_images=options.max_images,
             longest_side_px=options.max_side,
             seed=options.seed,

@@ -31,8 +31,8 @@ def list_pairs(links, found, table):
     -------
     DataFrame
         `PAIR_COLUMNS`, pairs of two splits first. `score` in [0, 1] is 1 for equal content and
-        else the correlation of the two pictures once registered; missing where no search
-        measured it. `transform` says how the two differ, where the search tells.
+        else the correlation of the details of the two pictures once registered; missing where no
+        search measured it. `transform` says how the two differ, where the search tells.
     """
     renamed = {f"image_id_{side}": f"image_{side}" for side in "ab"}
     pairs = links.rename(columns=renamed).reset_index(drop=True)

@@ -20,6 +20,7 @@ h2{font-size:1.25rem;margin:1.5rem 0 .5rem}h3{font-size:1rem;margin:0}p{margin:.
 summary{cursor:pointer}summary h2{display:inline}.finding details{font-size:.9rem}
 .pairs{display:flex;flex-wrap:wrap;gap:1rem}.pairs figure{margin:0;width:270px}
 .pairs img{width:128px;height:128px;border:1px solid #ddd}
+td,th{padding:.1rem .6rem .1rem 0}
 figcaption{font-size:.75rem;color:#555}code{font-size:.85rem}
 """
 # Dark text on light ground, told apart by sign and word as well as by colour.
@@ -86,6 +87,8 @@ def format_page(card, with_pictures=True):
         f'<p class="headline" style="background:{COLOURS[worst]}">{MARKS[worst]} '
         f"{html.escape(card.headline)}</p><p>{html.escape(card.describe())}</p>",
     ]
+    if card.scores is not None:
+        parts += _format_scores(card.scores)
     for status, rows in groups:
         heading = f"<h2>{MARKS[status]} {len(rows)} {status}</h2>"
         findings = "\n".join(_format_finding(row, card.units is not None) for row in rows)
@@ -97,8 +100,6 @@ def format_page(card, with_pictures=True):
         parts += _format_pairs("The same picture", _list_duplicates(card), card)
         parts += _format_pairs("The same patient", _list_shared_patients(card), card)
         parts += _format_boxes(card)
-    if card.scores is not None:
-        parts += _format_scores(card.scores)
     if card.questions:
         asked = [f"{code} ({CODES[code]}): {text}" for code, text in card.questions]
         parts += format_list("Questions to the author", asked)

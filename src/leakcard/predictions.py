@@ -26,7 +26,7 @@ def read_predictions(path, card):
     Parameters
     ----------
     path : str or Path
-        CSV (or Parquet) with a row an image: its name in a column `image` (or `image_id`, `path`,
+        CSV with a row an image: its name in a column `image` (or `image_id`, `path`,
         `file`, `filename`); then one column a model with the label that it says, or one a class
         with the score that it gives (named as the class, or `score_CLASS`; `MODEL:CLASS` for
         several models).
@@ -45,9 +45,10 @@ def read_predictions(path, card):
         If images are unknown, twice or left out, a class has no column, a score is no number, or a
         label is none of the set.
     """
-    path = Path(path)
-    is_parquet = path.suffix.lower() == ".parquet"
-    table = pd.read_parquet(path) if is_parquet else pd.read_csv(path, dtype=str)
+    try:
+        table = pd.read_csv(path, dtype=str)
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise _refuse("They are no table", "a CSV file", f"{path} ({error})") from error
     name = next((name for name in IMAGE_NAMES if name in table), None)
     if name is None:
         raise _refuse("They name no images", f"a column {', '.join(IMAGE_NAMES)}", list(table))

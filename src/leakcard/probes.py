@@ -85,6 +85,7 @@ def write_probes(
     *,
     pattern=None,
     group=None,
+    copies=None,
     max_images=MAX_IMAGES,
     longest_side_px=LONGEST_SIDE_PX,
     seed=0,
@@ -97,7 +98,7 @@ def write_probes(
         As from `leakcard.read_images`; `mask_path` where the subject is known.
     folder : str or Path
         New: probes that a model has scored are not written over.
-    pattern, group
+    pattern, group, copies
         As for `leakcard.audit`: they say which images are not independent.
     max_images : int
         Of more test images so many are drawn.
@@ -145,7 +146,9 @@ def write_probes(
     from leakcard.copies import search  # waited for only here
 
     columns = ("patient_id", "sha256", *([] if group is None else [group]))
-    test["unit"] = image_table.join_units(test, search.find_duplicates(test), columns)
+    pairs = search.find_duplicates(test, search=copies)
+    notes += pairs.attrs.get("notes", [])
+    test["unit"] = image_table.join_units(test, pairs, columns)
     test["mask_path"] = test["mask_path"].where(_check_masks(test, notes))
     _draw_donors(test, rng, notes)
     manifest = _write_images(test, folder, longest_side_px)

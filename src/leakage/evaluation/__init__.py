@@ -4,6 +4,10 @@ scikit-learn's definitions throughout; the patient-cluster bootstrap is the part
 has.
 """
 
+from leakage.evaluation.counterfactuals import (
+    find_worst_group,
+    tabulate_counterfactuals,
+)
 from leakage.evaluation.energy import measure_energy_in_mask, summarize_energy
 from leakage.evaluation.factors import estimate_effects, make_design
 from leakage.evaluation.imbalance import bound_hits, score_majority, weigh_recalls
@@ -11,16 +15,11 @@ from leakage.evaluation.marks import measure_mark_use
 from leakage.evaluation.paired import compare_runs
 from leakage.evaluation.records import (
     list_comparison_scores,
+    list_counterfactual_scores,
     list_effect_scores,
     list_energy_scores,
     list_mark_scores,
-    list_reliance_scores,
     list_worth_scores,
-)
-from leakage.evaluation.reliance import (
-    find_worst_group,
-    measure_reliance,
-    tabulate_counterfactuals,
 )
 from leakage.evaluation.runs import (
     describe_obstacles,
@@ -80,11 +79,10 @@ __all__ = [
     "list_effect_scores",
     "list_energy_scores",
     "list_mark_scores",
-    "list_reliance_scores",
+    "list_counterfactual_scores",
     "list_worth_scores",
     "measure_energy_in_mask",
     "measure_mark_use",
-    "measure_reliance",
     "newcombe_interval",
     "paired_interval",
     "score_draws",

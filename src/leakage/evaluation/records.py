@@ -11,15 +11,17 @@ from leakcard import intervals
 WORTH_NUMBERS = {"worth_p": "p_value", "worth_p_holm": "p_holm", "smallest_worth": "smallest"}
 
 
-def list_reliance_scores(counterfactuals, variant) -> pd.DataFrame:
-    """Rows of `tabulate_counterfactuals`: accuracy and reliance of each version and mode."""
+def list_counterfactual_scores(counterfactuals, variant) -> pd.DataFrame:
+    """Rows of `tabulate_counterfactuals`: accuracy and difference of each version and mode."""
     rows = []
     for row in counterfactuals.itertuples():
         name = {"variant": variant, "version": row.version, "mode": row.mode}
         name |= {"class": "all", "n": row.n}
         accuracy = {"value": row.value, "lower": row.lower, "upper": row.upper, "k": row.k}
         rows.append(name | {"metric": "counterfactual_accuracy", "interval": "wilson"} | accuracy)
-        rows.append(name | {"metric": "reliance", "interval": "none", "value": row.reliance})
+        lost = {"lower": row.difference_lower, "upper": row.difference_upper}
+        lost |= {"metric": "counterfactual_difference", "interval": "paired"}
+        rows.append(name | lost | {"value": row.difference})
     return pd.DataFrame(rows)
 
 

@@ -14,9 +14,9 @@ from leakage.report.summary import write_summary
 from leakage.report.tables import (
     Table,
     format_markdown,
+    make_counterfactual_table,
     make_energy_table,
     make_mark_table,
-    make_reliance_table,
     make_runs_table,
     make_worth_table,
 )
@@ -34,7 +34,7 @@ __all__ = [
     "make_claims_table",
     "make_energy_table",
     "make_mark_table",
-    "make_reliance_table",
+    "make_counterfactual_table",
     "make_runs_table",
     "make_worth_table",
     "write_index",

@@ -7,7 +7,7 @@ from leakcard import files
 
 SECTIONS = {
     "What each leak is worth": tables.make_worth_table,
-    "What is left on counterfactual versions": tables.make_reliance_table,
+    "What is left on counterfactual versions": tables.make_counterfactual_table,
     "What a planted mark decides": tables.make_mark_table,
     "Where the evidence of Grad-CAM lies": tables.make_energy_table,
     "Every run": tables.make_runs_table,

@@ -73,21 +73,26 @@ def _show_first(scores, digits=3):
     )
 
 
-def make_reliance_table(records):
+def make_counterfactual_table(records):
     """Lay out what is left of each model's accuracy on counterfactual versions of its images.
 
     Returns
     -------
     DataFrame
         Text. One row a model and version; for each mode ("test-time", "retrained") the accuracy
-        with its Wilson interval, and the share of the lead over chance that is kept.
+        with its Wilson interval, and the points by which it differs from the whole images, where
+        the run recorded them.
     """
-    kept = records[records["metric"] == "reliance"]
+    lost = records[records["metric"] == "counterfactual_difference"].dropna(subset="lower")
     scored = records[records["metric"] == "counterfactual_accuracy"]
     key = ["notebook", "variant", "backbone", "version", "mode"]
-    scored = scored.merge(kept[[*key, "value"]], on=key, how="left", suffixes=("", "_kept"))
-    shares = scored["value_kept"].map(lambda value: claims.show_number(value, 2) or "undefined")
-    scored = scored.assign(shown=_show_values(scored) + ", reliance " + shares)
+    told = [
+        f", {100 * row.value:+.1f} points ({100 * row.lower:+.1f} to {100 * row.upper:+.1f})"
+        for row in lost.itertuples()
+    ]
+    told = lost[key].assign(told=pd.Series(told, index=lost.index, dtype=object))
+    scored = scored.merge(told, on=key, how="left")
+    scored = scored.assign(shown=_show_values(scored) + scored["told"].fillna(""))
     return _spread(scored, ["notebook", "variant", "backbone", "version", "n"], "mode")
 
 

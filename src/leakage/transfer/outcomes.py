@@ -42,10 +42,6 @@ class Outcome:
         return sum(run.seconds for run in self.runs)
 
 
-# Why a system's numbers are not ours to repeat, whatever the weights.
-OBSTACLES = {"S4": "whole images of other collections instead of masked lungs"}
-
-
 def score_outcome(outcome, data_source, num_bootstrap=1000):
     """Score all seeds of an outcome; the first is judged if the source published a number.
 
@@ -64,7 +60,7 @@ def score_outcome(outcome, data_source, num_bootstrap=1000):
     result = published.RESULTS.get(run.claim)
     reasons = [
         evaluation.describe_obstacles(data_source, run.backbone, backbone.weights, result),
-        OBSTACLES.get(run.system, ""),
+        published.OTHER_IMAGES.get(run.system, ""),
     ]
     obstacles = ", ".join(reason for reason in reasons if reason)
     frame = evaluation.score_runs(

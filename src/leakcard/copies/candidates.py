@@ -1,16 +1,19 @@
-"""From fingerprints to copies: similar hashes, thumbnails that roughly fit, registration."""
+"""From fingerprints to copies: similar hashes or common points, then one laid over the other."""
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
+import threadpoolctl
 from tqdm import tqdm
 
-from leakcard.copies import fingerprints, hashes, registration
+from leakcard.copies import fingerprints, hashes, overlay, points, tangents
 
 # Caps, each counted and reported when reached: thousands of frames of one film, or of almost black
-# images, must not become millions of registrations.
-MAX_PARTNERS = 20
+# images, must not become millions of pairs to lay over each other. A copy is nearly always the
+# first of its partners.
+MAX_PARTNERS = 5  # of an image in each split
 MAX_CANDIDATES = 200_000_000  # twice what 100,000 chest X-rays give
 
 
@@ -21,104 +24,132 @@ class Copies:
     Attributes
     ----------
     pairs : dict
-        `(row, later row)` to `(kind, distance, correlation)`, kind "near" or "mirror".
-    num_candidates, num_plausible, num_registered, num_skipped : int
-        Views within the hash radius of another image; pairs whose thumbnails fit roughly; pairs
-        registered; pairs left out because both images have `MAX_PARTNERS` in the other's splits.
+        `(row, later row)` to `(kind, distance, correlation, transform)`.
+    num_candidates, num_registered : int
+        Views within the hash radius of another image, where hashes were compared; pairs laid over
+        each other.
+    num_crowded, num_plain : int
+        Images all of whose `MAX_PARTNERS` of a split are copies, so that there may be more; images
+        with too few points to be anybody's copy.
     is_complete : bool
         False if the search stopped at `max_candidates`.
     """
 
     pairs: dict
     num_candidates: int
-    num_plausible: int
     num_registered: int
-    num_skipped: int
+    num_crowded: int
+    num_plain: int
     is_complete: bool
 
 
-def _search(prints, radius, max_candidates):
-    """Pairs of images with similar hashes and thumbnails, the best first."""
+def _propose_by_hashes(prints, radius, max_candidates):
+    """Pairs of images with similar hashes and thumbnails, as `points.propose_pairs` gives them."""
     eligible = np.flatnonzero(~prints.is_flat)
     queries = prints.queries[eligible].ravel()
     parts, num_candidates = [], 0
     found = hashes.search_hashes(prints.hashes[eligible], queries, radius)
-    for query_rows, rows, distances in tqdm(found, "compare images", leave=False):
+    for query_rows, rows, _ in tqdm(found, "compare images", leave=False):
         first, query = np.divmod(query_rows, fingerprints.NUM_QUERIES)
         # An image may be the mirror image of itself, but that is no second image.
         is_other = first != rows
         num_candidates += int(is_other.sum())
-        part = pd.DataFrame(
-            {
-                "first": eligible[first[is_other]],
-                "second": eligible[rows[is_other]],
-                "query": query[is_other],
-                "distance": distances[is_other],
-            }
-        )
-        part["score"] = registration.score_tangents(
-            prints.thumbnails, *(part[name].to_numpy() for name in ("first", "query", "second"))
-        )
-        parts.append(part[part["score"] >= registration.MIN_TANGENT_SCORE])
+        first, second, query = eligible[first[is_other]], eligible[rows[is_other]], query[is_other]
+        score = tangents.score_tangents(prints.thumbnails, first, query, second)
+        variant = np.where(query >= len(fingerprints.VIEWS), points.MIRRORED, 0)
+        columns = {"first": first, "second": second, "variant": variant, "score": score}
+        parts.append(pd.DataFrame(columns)[score >= tangents.MIN_TANGENT_SCORE])
         if num_candidates >= max_candidates:
             break
-    if not parts:
-        return None, 0
-    pairs = pd.concat(parts, ignore_index=True)
-    pairs["low"] = pairs[["first", "second"]].min(axis=1)
-    pairs["high"] = pairs[["first", "second"]].max(axis=1)
-    pairs["mirrored"] = pairs["query"] >= len(fingerprints.VIEWS)
-    best_first = ["score", "low", "high", "query", "first"]
+    found = pd.concat(parts) if parts else pd.DataFrame(columns=points.COLUMNS)
+    return found, num_candidates
+
+
+def _select_partners(proposed, groups):
+    """Each pair once, the best first, if it is among the best of one of its images."""
+    pairs = proposed.assign(
+        low=proposed[["first", "second"]].min(axis=1),
+        high=proposed[["first", "second"]].max(axis=1),
+    )
+    best_first = ["score", "low", "high", "variant", "first"]
     pairs = pairs.sort_values(best_first, ascending=[False, True, True, True, True])
-    pair = ["low", "high", "mirrored"]
-    closest = pairs.groupby(pair)["distance"].transform("min")
-    return pairs.assign(distance=closest).drop_duplicates(pair), num_candidates
+    pairs = pairs.drop_duplicates(["low", "high"])
+    low, high = pairs["low"].to_numpy(int), pairs["high"].to_numpy(int)
+    ranks = [
+        pairs.groupby([one, groups[other]]).cumcount() for one, other in ((low, high), (high, low))
+    ]
+    return pairs[np.minimum(*ranks) < MAX_PARTNERS]
 
 
-def find_copies(prints, splits, radius, min_correlation, max_candidates=MAX_CANDIDATES):
-    """Find the images that are copies of others, mirrored or not.
+def find_copies(prints, splits, *, radius, max_candidates=MAX_CANDIDATES, num_jobs=2):
+    """Find the images that are copies of others.
 
     Parameters
     ----------
     prints : fingerprints.Fingerprints
-        Of images with different pixels.
+        Of images with different pixels. Where they have no points, candidates are those with
+        similar hashes.
     splits : list of frozenset of str
-        The splits that each is in: the cap on partners counts by split, so that a crowd within
-        one split cannot hide a copy in another.
-    radius, min_correlation, max_candidates
+        The splits that each is in: an image has partners in each, so that a crowd within one split
+        cannot hide a copy in another.
+    radius, max_candidates, num_jobs
         As for `search.find_duplicates`.
 
     Returns
     -------
     Copies
-        The same for the same images in the same order.
+        The same for the same images in the same order, whatever the number of threads.
     """
-    likely, num_candidates = _search(prints, radius, max_candidates)
-    if likely is None:
-        return Copies({}, 0, 0, 0, 0, True)
-    pairs, num_partners, num_registered, num_skipped = {}, {}, 0, 0
-    rows = likely.itertuples(index=False)
-    for row in tqdm(rows, "register pairs", total=len(likely), leave=False):
-        pair = (int(row.low), int(row.high))
-        keys = (pair[0], splits[pair[1]]), (pair[1], splits[pair[0]])
-        if min(num_partners.get(key, 0) for key in keys) >= MAX_PARTNERS and pair not in pairs:
-            num_skipped += 1
+    groups = pd.factorize(np.array(["\n".join(sorted(names)) for names in splits], object))[0]
+    described, num_candidates = prints.points.copy(), 0
+    # Small matrices: a second BLAS thread only waits, and takes the core from somebody else.
+    with (
+        threadpoolctl.threadpool_limits(1, "blas"),
+        ThreadPoolExecutor(max_workers=max(1, num_jobs)) as pool,
+    ):
+        if len(described) and described[0] is None:
+            proposed, num_candidates = _propose_by_hashes(prints, radius, max_candidates)
+            proposed = _select_partners(proposed, groups)
+            rows = np.unique(proposed[["first", "second"]].to_numpy(int))
+            for row, found in zip(
+                rows, pool.map(points.describe_points, prints.thumbnails[rows]), strict=True
+            ):
+                described[row] = found
+        else:
+            proposed = points.propose_pairs(described, groups, MAX_PARTNERS, pool)
+            proposed = _select_partners(proposed, groups)
+
+        def register(pair):
+            first, second = int(pair.first), int(pair.second)
+            fit = overlay.register_points(described[first], described[second], int(pair.variant))
+            if fit is None or fit.num_points < overlay.MIN_POINTS:
+                return None
+            fit = overlay.compare_pictures(fit, prints.thumbnails[first], prints.thumbnails[second])
+            return fit if overlay.is_copy(fit) else None
+
+        proposed = list(proposed.itertuples(index=False))
+        fits = pool.map(register, proposed)
+        fits = list(tqdm(fits, "lay over each other", total=len(proposed), leave=False))
+    pairs, num_partners = {}, {}
+    for pair, fit in zip(proposed, fits, strict=True):
+        if fit is None:
             continue
-        num_registered += 1
-        correlation = registration.register_pair(
-            prints.thumbnails[row.first], row.query, prints.thumbnails[row.second]
-        )
-        if correlation < min_correlation or correlation <= pairs.get(pair, (0, 0, 0.0))[2]:
-            continue
-        if pair not in pairs:
-            for key in keys:
-                num_partners[key] = num_partners.get(key, 0) + 1
-        pairs[pair] = ("mirror" if row.mirrored else "near", int(row.distance), correlation)
+        first, second = int(pair.first), int(pair.second)
+        distance = np.bitwise_count(prints.queries[first] ^ prints.hashes[second]).min()
+        kind, transform = overlay.describe_transform(fit)
+        key = (min(first, second), max(first, second))
+        pairs[key] = (kind, int(distance), fit.correlation, transform)
+        for one, other in ((first, second), (second, first)):
+            num_partners[one, groups[other]] = num_partners.get((one, groups[other]), 0) + 1
+    crowded = {row for (row, _), count in num_partners.items() if count >= MAX_PARTNERS}
+    is_plain = np.array(
+        [one is not None and len(one.angles) < overlay.MIN_POINTS for one in described], bool
+    )
     return Copies(
         pairs=pairs,
         num_candidates=num_candidates,
-        num_plausible=len(likely),
-        num_registered=num_registered,
-        num_skipped=num_skipped,
+        num_registered=len(proposed),
+        num_crowded=len(crowded),
+        num_plain=int(np.sum(is_plain & ~prints.is_flat)),
         is_complete=num_candidates < max_candidates,
     )

@@ -1,4 +1,4 @@
-"""Find pictures that are in a table twice: as a file, as pixels, re-encoded, cut or mirrored."""
+"""Find pictures that are in a table twice: as a file, as pixels, or changed as people do."""
 
 import numpy as np
 import pandas as pd
@@ -15,18 +15,21 @@ COLUMNS = [
     "kind",
     "distance",
     "correlation",
+    "transform",
     "path_a",
     "path_b",
     "row_a",
     "row_b",
 ]
-KINDS = ("file", "pixels", "near", "mirror")
+KINDS = ("file", "pixels", "near", "mirror", "changed")
+# "full" compares points and hashes, "fast" hashes alone: a third of the time, and none of the
+# memory, 30 kB an image.
+SEARCHES = ("full", "fast")
+MAX_FULL_IMAGES = 20_000
 
-# Bits of 64 (see benchmarks/calibrate_copies.py): with six views of each image, radius 10 finds
-# crops that one view does not find at 12, among as many candidates.
+# Bits of 64: with six views of each image, radius 10 finds crops that one view does not find at 12,
+# among as many candidates (500 real X-rays).
 HASH_RADIUS = 10
-# After registration; FACTS section 4 gives no false pair in 159,000 at this value.
-MIN_CORRELATION = 0.97
 # A hundred copies of one picture are one finding, not 4,950 pairs.
 MAX_GROUP_PAIRS = 200
 
@@ -37,7 +40,7 @@ def _get_column(table, name):
     return column.where(column.notna(), np.nan).to_numpy(dtype=object)
 
 
-def _check(table, radius, min_correlation):
+def _check(table, search, radius):
     absent = [name for name in ("image_id", "path") if name not in table]
     if absent:
         raise ValueError(
@@ -45,11 +48,13 @@ def _check(table, radius, min_correlation):
             f"image_id and path, and split, label and sha256 where they are known. Received: "
             f"columns {list(table.columns)}"
         )
-    if not 0 <= radius < 64 or not 0 < min_correlation <= 1:
+    if search is not None and search not in SEARCHES:
         raise ValueError(
-            "A threshold is out of range. Expected 0 <= radius < 64 bits and "
-            f"0 < min_correlation <= 1. Received: radius={radius}, "
-            f"min_correlation={min_correlation}"
+            f"There is no such search for copies. Expected one of {SEARCHES}. Received: {search!r}"
+        )
+    if not 0 <= radius < 64:
+        raise ValueError(
+            f"The radius is out of range. Expected 0 <= radius < 64 bits. Received: radius={radius}"
         )
 
 
@@ -84,7 +89,7 @@ class _Rows:
             self.num_left_out -= len(one) * len(two)
         return [(min(a, b), max(a, b)) for a in one for b in two]
 
-    def describe(self, pair, kind, distance, correlation):
+    def describe(self, pair, kind, distance, correlation, transform):
         a, b = sorted(pair, key=lambda row: (self.ids[row], row))
         return {
             "image_id_a": self.ids[a],
@@ -96,6 +101,7 @@ class _Rows:
             "kind": kind,
             "distance": distance,
             "correlation": correlation,
+            "transform": transform,
             "path_a": self.paths[a],
             "path_b": self.paths[b],
             "row_a": a,
@@ -112,10 +118,15 @@ def _write_notes(rows, found, num_flat):
         )
     if num_flat:
         notes.append(f"{num_flat} images of one colour were left out: they are nobody's copies")
-    if found.num_skipped:
+    if found.num_plain:
         notes.append(
-            f"{found.num_skipped} likely pairs within crowds of similar images were not confirmed: "
-            f"both images have {candidates.MAX_PARTNERS} copies in the other's split already"
+            f"{found.num_plain} images have too little structure for a search of copies: only the "
+            "same file or pixels were looked for"
+        )
+    if found.num_crowded:
+        notes.append(
+            f"{found.num_crowded} images within crowds of similar images may have further copies: "
+            f"the {candidates.MAX_PARTNERS} most similar of each split were looked at"
         )
     if not found.is_complete:
         notes.append(
@@ -128,8 +139,8 @@ def _write_notes(rows, found, num_flat):
 def find_duplicates(
     table,
     *,
+    search=None,
     radius=HASH_RADIUS,
-    min_correlation=MIN_CORRELATION,
     num_jobs=2,
     max_candidates=candidates.MAX_CANDIDATES,
 ):
@@ -140,10 +151,11 @@ def find_duplicates(
     table : DataFrame
         With `image_id` and `path`, and `split`, `label` and `sha256` where they are known. Rows
         may be repeated (draws with replacement): they are pairs of kind "file".
+    search : {"full", "fast"}, optional
+        "full" finds what a copy keeps however it was turned, cut, padded or inverted; "fast" only
+        copies in nearly the same frame. By default full up to `MAX_FULL_IMAGES`.
     radius : int in [0, 63]
         Bits in which the perceptual hashes (64 bits) of near-duplicates may differ.
-    min_correlation : float in (0, 1]
-        Pearson correlation that near-duplicates must reach after registration.
     num_jobs : int
         Threads to decode with.
     max_candidates : int
@@ -154,24 +166,27 @@ def find_duplicates(
     DataFrame
         One row a pair, with `COLUMNS`. `kind` is the strongest that holds of "file" (equal bytes),
         "pixels" (equal when decoded), "near" (re-encoded, resized, cut by up to some 5 % a side,
-        brighter, of other gamma) and "mirror" (the same, mirrored); `distance` the bits in which
+        brighter, of other gamma), "mirror" (the same, mirrored) and "changed" (turned, cut further,
+        padded, negative, or else not found by its hash); `transform` says how one lies on the
+        other, in words, empty where the frame is the same; `distance` the bits in which
         the closest perceptual hashes of their views differ (0 for the first two kinds);
         `correlation` in [0, 1]; `row_a`, `row_b` positions in `table`. Missing split or label is
         NaN. `attrs`: `notes` (list of str: all that was capped or left out), `unreadable` (list of
-        dict `path`, `reason`), `num_images` (files compared), `num_flat`, `num_candidates`,
-        `num_plausible`, `num_registered`.
+        dict `path`, `reason`), `search` (which one ran), `num_images` (files compared),
+        `num_flat`, `flat`, `num_candidates`, `num_registered`.
 
     Raises
     ------
     ValueError
         If a column is missing or a threshold is out of range.
     """
-    _check(table, radius, min_correlation)
+    _check(table, search, radius)
     rows = _Rows(table)
     is_file = table["path"].notna().to_numpy()
     unique = sorted({str(path) for path in rows.paths[is_file]})
     files = fingerprints.hash_files(rows.paths, _get_column(table, "sha256"))
-    prints = fingerprints.compute_fingerprints(unique, num_jobs)
+    search = search or ("full" if len(unique) <= MAX_FULL_IMAGES else "fast")
+    prints = fingerprints.compute_fingerprints(unique, num_jobs, with_points=search == "full")
     pixels = dict(zip(prints.paths, prints.pixels, strict=True))
 
     # A file that cannot be decoded can still be the same file as another.
@@ -188,17 +203,23 @@ def find_duplicates(
             continue  # one colour: the same content says nothing of where it comes from
         for a, b in rows.pair_group(members):
             kind = "file" if files[a] is not None and files[a] == files[b] else "pixels"
-            records.append(rows.describe((a, b), kind, 0, 1.0))
+            records.append(rows.describe((a, b), kind, 0, 1.0, ""))
 
     prints = fingerprints.select_first(prints)  # one of each group of equal pixels
     group_splits = [
         frozenset(str(rows.splits[row]) for row in groups[content]) for content in prints.pixels
     ]
-    found = candidates.find_copies(prints, group_splits, radius, min_correlation, max_candidates)
-    for (one, two), (kind, distance, correlation) in found.pairs.items():
+    found = candidates.find_copies(
+        prints,
+        group_splits,
+        radius=radius,
+        max_candidates=max_candidates,
+        num_jobs=num_jobs,
+    )
+    for (one, two), measured in found.pairs.items():
         members = groups[prints.pixels[one]], groups[prints.pixels[two]]
         for pair in rows.pair_groups(*members):
-            records.append(rows.describe(pair, kind, distance, correlation))
+            records.append(rows.describe(pair, *measured))
 
     def place(pair):
         names = ("image_id_a", "image_id_b", "row_a", "row_b")
@@ -207,13 +228,13 @@ def find_duplicates(
     pairs = pd.DataFrame(sorted(records, key=place), columns=COLUMNS)
     num_flat = int(prints.is_flat.sum())
     pairs.attrs = {
+        "search": search,
         "notes": _write_notes(rows, found, num_flat),
         "unreadable": prints.unreadable,
         "num_images": len(pixels),
         "num_flat": num_flat,
         "flat": sorted(set(rows.ids[is_flat])),
         "num_candidates": found.num_candidates,
-        "num_plausible": found.num_plausible,
         "num_registered": found.num_registered,
     }
     return pairs

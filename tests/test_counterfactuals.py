@@ -22,7 +22,7 @@ def make_scores(num_right_covid, num_right_normal):
     return np.eye(2)[np.where(right, truth, 1 - truth)]
 
 
-def test_reliance_is_the_share_of_the_lead_over_chance_that_is_kept():
+def test_a_version_is_compared_with_the_whole_images_in_points():
     scores = {
         ("full", "test-time"): make_scores(9, 9),
         ("border only", "retrained"): make_scores(7, 7),
@@ -30,14 +30,14 @@ def test_reliance_is_the_share_of_the_lead_over_chance_that_is_kept():
     }
     table = evaluation.tabulate_counterfactuals(TEST, scores, ["covid", "normal"])
     table = table.set_index(["version", "mode"])
-    assert table.loc[("full", "test-time"), "reliance"] == 1
-    assert table.loc[("border only", "retrained"), "reliance"] == pytest.approx(0.5)
-    assert table.loc[("border only", "test-time"), "reliance"] == 0
+    assert np.isnan(table.loc[("full", "test-time"), "difference_lower"])
+    lost = table.loc[("border only", "retrained")]
+    assert lost["difference"] == pytest.approx(-0.2)
+    # Four images are lost, none is won.
+    bounds = evaluation.paired_interval(0, 4, 20)
+    assert (lost["difference_lower"], lost["difference_upper"]) == bounds
+    assert table.loc[("border only", "test-time"), "difference"] == pytest.approx(-0.4)
     assert ((table["lower"] <= table["value"]) & (table["value"] <= table["upper"])).all()
-
-
-def test_without_a_lead_reliance_is_undefined():
-    assert np.isnan(evaluation.measure_reliance(0.7, 0.5, 0.5))
 
 
 def test_the_worst_group_is_found_and_small_ones_are_passed_over():
@@ -61,9 +61,11 @@ def test_every_version_becomes_two_records_that_name_it():
         ("border only", "retrained"): make_scores(7, 7),
     }
     table = evaluation.tabulate_counterfactuals(TEST, scores, ["covid", "normal"])
-    rows = record.make_records(evaluation.list_reliance_scores(table, "as drawn"), system="S1")
+    rows = evaluation.list_counterfactual_scores(table, "as drawn")
+    rows = record.make_records(rows, system="S1")
     names = rows[["variant", "version", "mode"]].drop_duplicates().to_numpy().tolist()
     assert names == [["as drawn", "full", "test-time"], ["as drawn", "border only", "retrained"]]
     accuracy = rows[rows["metric"] == "counterfactual_accuracy"].iloc[1]
     assert (accuracy["k"], accuracy["n"]) == (14, 20) and accuracy["lower"] < 0.7
-    assert rows[rows["metric"] == "reliance"]["value"].tolist() == [1, 0.5]
+    lost = rows[rows["metric"] == "counterfactual_difference"]
+    assert lost["value"].tolist() == pytest.approx([0, -0.2]) and lost["lower"].iloc[1] < -0.2

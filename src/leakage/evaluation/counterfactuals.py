@@ -1,4 +1,4 @@
-"""How much of a score survives without what should matter: measures of shortcut use."""
+"""How much of a score is left without what should matter."""
 
 import numpy as np
 import pandas as pd
@@ -6,25 +6,6 @@ import pandas as pd
 from leakcard import intervals
 
 MIN_GROUP_SIZE = 5
-
-
-def measure_reliance(accuracy, full_accuracy, chance) -> float:
-    """Shortcut reliance of a counterfactual version: (acc_v - c) / (acc_full - c).
-
-    Parameters
-    ----------
-    accuracy, full_accuracy : float in [0, 1]
-        On the version and on the whole images.
-    chance : float in [0, 1]
-        Share of the largest class.
-
-    Returns
-    -------
-    float
-        1 where the version keeps the whole lead over chance, 0 where it keeps none; may lie
-        outside [0, 1]. NaN where the whole images give no lead.
-    """
-    return (accuracy - chance) / (full_accuracy - chance) if full_accuracy > chance else np.nan
 
 
 def tabulate_counterfactuals(test, scores, class_names) -> pd.DataFrame:
@@ -42,20 +23,29 @@ def tabulate_counterfactuals(test, scores, class_names) -> pd.DataFrame:
     -------
     DataFrame
         One row a version and mode: `version, mode, k, n, value, lower, upper` (accuracy with its
-        Wilson interval), `reliance` and `chance`.
+        Wilson interval), `chance`, and `difference`, `difference_lower`, `difference_upper`: that
+        accuracy minus the one on the whole images, of the same images and so paired. At test time
+        it says what the network loses (use of what is gone, and surprise at the version);
+        retrained, what the version still holds.
     """
     if ("full", "test-time") not in scores:
         raise ValueError(
-            'Reliance is measured against the whole images. Expected ("full", "test-time") among '
+            'A version is compared with the whole images. Expected ("full", "test-time") among '
             f"the scores. Received: {sorted(scores)}."
         )
     truth = pd.Index(class_names).get_indexer(test["label"])
     chance = np.bincount(truth).max() / len(truth)
-    full = np.mean(scores["full", "test-time"].argmax(axis=1) == truth)
+    full = scores["full", "test-time"].argmax(axis=1) == truth
     rows = []
     for (version, mode), values in scores.items():
-        k = int((values.argmax(axis=1) == truth).sum())
+        right = values.argmax(axis=1) == truth
+        k = int(right.sum())
         lower, upper = intervals.wilson_interval(k, len(truth))
+        bounds = intervals.paired_interval(
+            int((right & ~full).sum()), int((full & ~right).sum()), len(truth)
+        )
+        if (version, mode) == ("full", "test-time"):
+            bounds = (np.nan, np.nan)  # nothing is compared with itself
         rows.append(
             {
                 "version": version,
@@ -66,7 +56,9 @@ def tabulate_counterfactuals(test, scores, class_names) -> pd.DataFrame:
                 "lower": lower,
                 "upper": upper,
                 "chance": chance,
-                "reliance": measure_reliance(k / len(truth), full, chance),
+                "difference": (k - int(full.sum())) / len(truth),
+                "difference_lower": bounds[0],
+                "difference_upper": bounds[1],
             }
         )
     return pd.DataFrame(rows)

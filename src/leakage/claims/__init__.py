@@ -1,0 +1,17 @@
+"""Every claim of the published systems beside ours: `results/claims.md`.
+
+`python -m leakage.readme README.md` writes it. Only records of real images count.
+"""
+
+from leakage.claims.listed import CLAIMS, Asked, Claim
+from leakage.claims.table import count_verdicts, format_claims, format_count, list_claims
+
+__all__ = [
+    "CLAIMS",
+    "Asked",
+    "Claim",
+    "count_verdicts",
+    "format_claims",
+    "format_count",
+    "list_claims",
+]
