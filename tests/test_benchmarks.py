@@ -8,7 +8,7 @@ import json
 import pandas as pd
 import pytest
 
-from benchmarks import ancestor, audit, repair, sensitivity
+from benchmarks import ancestor, audit, probes, repair, sensitivity
 from leakcard import rules
 
 CLOCKS = {"seconds", "cpu_seconds"}
@@ -35,6 +35,12 @@ def test_a_repair_of_planted_units_is_timed_and_compared_with_the_fewest_moves()
     (run,) = found["runs"]
     assert run["num_images"] == 200 and run["seconds"] > 0 and not found["real"]
     assert run["units_in_two_splits"] == 0 and run["moved"] >= run["moved_at_least"] > 0
+
+
+def test_probes_tell_for_each_model_whether_it_was_named():
+    found = {one["model"]: one for one in probes.main(["--small"])["models"]}
+    assert set(found) == set(probes.KINDS)
+    assert found["letter in the corner"]["named"] == 1 and not found["lesion, texture"]["named"]
 
 
 def test_sensitivity_is_measured_once_a_set_and_read_by_the_pages_of_the_rules(tmp_path):

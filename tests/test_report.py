@@ -243,7 +243,7 @@ def test_the_same_results_give_the_same_page(run_dir):
 
 
 def make_study(results_dir):
-    """What the README is written from: one run with the rows it shows, and three benchmarks."""
+    """What the README is written from: one run with the rows it shows, and four benchmarks."""
     run_dir = results_dir / readme_blocks.RUN
     about = {"num_rows": 3, "num_images": 3, "splits": {}, "labels": [], "num_unreadable": 0,
              "unreadable": [], "is_phantom": False}  # fmt: skip
@@ -274,6 +274,9 @@ def make_study(results_dir):
     told["after"] = {"test_images": 8, "shared": {"duplicates": 0, "patients": None}}
     runs = [{"num_images": 20000, "seconds": 0.21}]
     files.write_json(benchmarks / "repair.json", {"runs": runs, "real": [told]})
+    told = {"model": "letter", "seeds": 20, "named": 19, "parts": ["marks"], "mean_accuracy": 1}
+    told["mean_points"] = {"border": 0.0, "marks": 51.5}
+    files.write_json(benchmarks / "probes.json", {"models": [told]})
 
 
 def test_the_readme_is_written_from_the_results(tmp_path):
@@ -284,8 +287,11 @@ def test_the_readme_is_written_from_the_results(tmp_path):
     readme.write_text(f"# Title\n{blocks}\nend\n")
     speed = tmp_path / "docs" / "speed.md"
     files.write_text(speed, "<!-- speed -->\n<!-- /speed -->\n")
+    probes = tmp_path / "docs" / "probes.md"
+    files.write_text(probes, "<!-- probes -->\n<!-- /probes -->\n")
     changed = readme_blocks.update_readme(readme)
-    assert changed == ["README.md", "speed.md", "results.png"]
+    assert changed == ["README.md", "speed.md", "probes.md", "results.png"]
+    assert "| letter | 1.000 | 19 of 20 | marks | border +0.0, marks +51.5 |" in probes.read_text()
     text = readme.read_text()
     assert text.startswith("# Title") and text.endswith("end\n") and "old" not in text
     assert "apart on 80.0% of chest X-rays (8 of 10; the best of 15 networks)" in text

@@ -1,8 +1,8 @@
 """Keep the numbers of README and docs what the results say.
 
 `python -m leakage.readme README.md` fills the blocks `<!-- NAME -->` ... `<!-- /NAME -->` of that
-file and of docs/speed.md beside it, draws docs/results.png and writes results/claims.md, all from
-`results/` beside it.
+file and of docs/speed.md and docs/probes.md beside it, draws docs/results.png and writes
+results/claims.md, all from `results/` beside it.
 """
 
 import argparse
@@ -167,6 +167,23 @@ def format_repair(results_dir):
     return "\n".join(lines) + "\n"
 
 
+def format_probes(results_dir):
+    """How often probes name models of which it is known what they read, as a Markdown table."""
+    path = Path(results_dir) / "benchmarks" / "probes.json"
+    lines = [
+        "| what the model reads | accuracy | named | as following | use in points, mean |",
+        "|---|---|---|---|---|",
+    ]
+    for one in json.loads(path.read_text(encoding="utf-8"))["models"]:
+        points = ", ".join(f"{part} {value:+.1f}" for part, value in one["mean_points"].items())
+        parts = ", ".join(one["parts"]) or "nothing"
+        lines.append(
+            f"| {one['model']} | {one['mean_accuracy']:.3f} | {one['named']} of {one['seeds']} "
+            f"| {parts} | {points} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
 def collect_worth(results_dir, scores):
     """Find contrasts of notebook 04 in the records of its run on real images.
 
@@ -278,6 +295,7 @@ BLOCKS = {
     "picture": format_picture,
     "speed": format_speed,
     "repair": format_repair,
+    "probes": format_probes,
 }
 
 
@@ -315,7 +333,8 @@ def update_readme(readme, results_dir=None):
     folder = Path(readme).absolute().parent
     results_dir = Path(results_dir or folder / "results")
     changed = []
-    for path in filter(Path.is_file, (Path(readme), folder / "docs" / "speed.md")):
+    docs = [folder / "docs" / name for name in ("speed.md", "probes.md")]
+    for path in filter(Path.is_file, (Path(readme), *docs)):
         old = path.read_text(encoding="utf-8")
         new = fill_blocks(old, results_dir)
         if new != old:

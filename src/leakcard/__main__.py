@@ -16,7 +16,10 @@ from leakcard import (
     files,
     guard,
     images,
+    model_card,
+    model_page,
     predictions,
+    probes,
     reading,
     repair,
     repair_page,
@@ -34,6 +37,20 @@ Writes OUT (the new split as CSV), and beside it a folder OUT_repair: index.html
 each other, what changed and what it cost), changes.csv, and both cards whole in before/ and after/.
 Exit code 0: the second audit finds no leak; 1: one is left that moving images cannot close; 2:
 wrong usage. Nothing is written into the audited images, and the list is not changed.
+"""
+
+PROBES_HELP = """Write versions of the test images that show what a model uses; read its answers.
+
+First writes OUT/images and OUT/manifest.csv (image: its file; version, original, label, unit,
+donor, donor_label), and probes.html to look at. Your own model scores the images. Then, with
+--predictions, writes OUT/model_card.html and model_card.csv. Exit code 0: done, and no use was
+shown; 1: a model follows the border, marks or background; 2: wrong usage. Nothing is written into
+the audited images, and no model is loaded.
+"""
+PROBES_EXAMPLE = """Example:
+  leakcard probes chest_xray --pattern kermany --out probes
+  (your model scores probes/images, see docs/probes.md)
+  leakcard probes chest_xray --pattern kermany --out probes --predictions scores.csv
 """
 
 
@@ -86,6 +103,32 @@ def make_parser():
         "--folds", type=int, help="a column `fold` too: so many, by unit, outside the test set"
     )
     _add_options(mend)
+    probe = commands.add_parser(
+        "probes",
+        help="write versions of the test images that show what a model uses",
+        description=PROBES_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=PROBES_EXAMPLE,
+    )
+    probe.add_argument("--out", required=True, help="folder of the probes")
+    probe.add_argument(
+        "--predictions",
+        metavar="FILE",
+        help="CSV of what models say of the probes (image, a label a model or a score a class)",
+    )
+    probe.add_argument(
+        "--max-images",
+        type=int,
+        default=probes.MAX_IMAGES,
+        help="of more test images so many are drawn (%(default)s)",
+    )
+    probe.add_argument(
+        "--max-side",
+        type=int,
+        default=probes.LONGEST_SIDE_PX,
+        help="longest side of a probe in pixels (%(default)s)",
+    )
+    _add_options(probe, with_permutations=False)
     explain = commands.add_parser(
         "rules", help="what a row looks at, what it cannot see, when it is wrong, what to do"
     )
@@ -95,8 +138,8 @@ def make_parser():
     return parser
 
 
-def _add_options(parser):
-    """What every command that audits needs to know."""
+def _add_options(parser, with_permutations=True):
+    """What every command that reads images needs to know."""
     add = parser.add_argument
     add("images", help="folder split/class/image, or CSV with path,label,split")
     add("--group", help="a CSV column whose groups must not be in two splits")
@@ -105,13 +148,13 @@ def _add_options(parser):
         help=f"finds the patient in file names: {', '.join(leakcard.PATTERNS)} or a regular "
         "expression with a group",
     )
-    add(
-        "--permutations",
-        type=int,
-        default=999,
-        help=f"for each p-value (999); fewer than {stats.LEAST_PERMUTATIONS} are raised to that",
-    )
-    add("--seed", type=int, default=0, help="of permutations and folds (0)")
+    if with_permutations:
+        least = stats.LEAST_PERMUTATIONS
+        text = f"for each p-value (999); fewer than {least} are raised to that"
+        add("--permutations", type=int, default=999, help=text)
+    else:
+        parser.set_defaults(permutations=max(999, stats.LEAST_PERMUTATIONS))
+    add("--seed", type=int, default=0, help="of all that is drawn (0)")
     add(
         "--max-pixels",
         type=int,
@@ -152,6 +195,8 @@ def main(arguments=None):
             return explain_rules(options)
         if options.command == "repair":
             return repair_images(options)
+        if options.command == "probes":
+            return probe_images(options)
         card = audit_images(options)
         try:
             if options.calibrate:
@@ -252,6 +297,47 @@ def repair_images(options):
         _say(line)
     _say(f"New split: {out}\nBoth cards: {repair_page.name_folder(out) / 'index.html'}")
     return int(repaired.after.has_leak)
+
+
+def probe_images(options):
+    """Write the probes, or read what models say of them and write their card."""
+    table, _ = read_input(options, options.out)
+    known = {"pattern": options.pattern, "group": options.group}
+    with_pictures = not options.no_pictures
+    if not options.predictions:
+        made = probes.write_probes(
+            table,
+            options.out,
+            copies=options.copies,
+            max_images=options.max_images,
+            longest_side_px=options.max_side,
+            seed=options.seed,
+            **known,
+        )
+        where = model_page.write_page(made, with_pictures)
+        _say(
+            f"{model_page.tell_size(made)}\nImages: {made.folder / probes.FOLDER}, listed in "
+            f"{made.folder / probes.MANIFEST}. Let your model score them (docs/probes.md), then "
+            f"add --predictions.\nPictures: {where}"
+        )
+        used = False
+    else:
+        made = probes.read_probes(options.out, table, **known)
+        answers = model_card.read_answers(options.predictions, made)
+        scores = model_card.score_probes(made.manifest, answers, seed=options.seed)
+        where = model_page.write_model_card(made, answers, scores, with_pictures)
+        signs, used = _choose_marks(), False
+        for model in answers:
+            status, title = model_card.judge(scores, model)
+            used = used or status == "fail"
+            _say(f"{signs[status]} {title}")
+            told = model_card.describe_model(scores, model)
+            for line in [*told, *model_card.list_versions(scores, model)]:
+                _say(f"  {line}")
+        _say(f"{model_page.MIXED}\nModel card: {where}")
+    for note in made.notes:
+        _say(f"note: {note}")
+    return int(used)
 
 
 def explain_rules(options):

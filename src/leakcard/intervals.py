@@ -72,14 +72,17 @@ def newcombe_interval(
     return float(lower), float(upper)
 
 
-def paired_interval(num_only_a: int, num_only_b: int, n: int) -> tuple[float, float]:
-    """95 % interval of the difference of two proportions on the same n images.
+def paired_interval(
+    num_only_a: int, num_only_b: int, n: int, confidence: float = CONFIDENCE
+) -> tuple[float, float]:
+    """Interval of the difference of two proportions on the same n images, 95 % by default.
 
     Parameters
     ----------
     num_only_a, num_only_b : int
         Images that only the first, and only the second, gets right.
     n : int
+    confidence : float in (0, 1)
 
     Returns
     -------
@@ -89,7 +92,7 @@ def paired_interval(num_only_a: int, num_only_b: int, n: int) -> tuple[float, fl
     b, c, total = num_only_a + 0.5, num_only_b + 0.5, n + 2
     difference = (b - c) / total
     error = np.sqrt((b + c) - (b - c) ** 2 / total) / total
-    reach = scipy.stats.norm.ppf(0.5 + CONFIDENCE / 2) * error
+    reach = scipy.stats.norm.ppf(0.5 + confidence / 2) * error
     return float(max(-1.0, difference - reach)), float(min(1.0, difference + reach))
 
 

@@ -102,11 +102,11 @@ def format_page(card, with_pictures=True):
         parts += _format_boxes(card)
     if card.questions:
         asked = [f"{code} ({CODES[code]}): {text}" for code, text in card.questions]
-        parts += _format_list("Questions to the author", asked)
-    parts += _format_list("What was guessed, joined or not used", card.about.get("notes", ()))
+        parts += format_list("Questions to the author", asked)
+    parts += format_list("What was guessed, joined or not used", card.about.get("notes", ()))
     unreadable = [f"{one['image_id']}: {one['reason']}" for one in card.about["unreadable"]]
     names, more = show_first(unreadable, card.about["num_unreadable"])
-    parts += _format_list("Left out: could not be read", [*names, *filter(None, [more])])
+    parts += format_list("Left out: could not be read", [*names, *filter(None, [more])])
     return "\n".join([*parts, "</main></body></html>"]) + "\n"
 
 
@@ -138,7 +138,7 @@ def _format_finding(row, has_files):
 
 def _format_scores(scores):
     """What predictions are worth: a sentence a model, then every score as number and line."""
-    parts = _format_list("What the scores are worth", predictions.describe_scores(scores))
+    parts = format_list("What the scores are worth", predictions.describe_scores(scores))
     heads = ("model", "of", "score", "n (units)", "95 %", "0 to 1")
     head = "".join(f'<th scope="col"{LEFT}>{name}</th>' for name in heads)
     lines = []
@@ -146,12 +146,12 @@ def _format_scores(scores):
         told = (row["model"], f"{row['by']}: {row['group']}", row["metric"])
         told += (f"{row['n']} ({row['units']})", predictions.format_value(row))
         cells = "".join(f"<td{LEFT}>{html.escape(str(cell))}</td>" for cell in told)
-        lines.append(f"<tr>{cells}<td>{_draw_interval(row)}</td></tr>")
+        lines.append(f"<tr>{cells}<td>{draw_interval(row)}</td></tr>")
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
     return [*parts, f'<div style="overflow-x:auto" tabindex="0">{table}</div>']
 
 
-def _draw_interval(row):
+def draw_interval(row):
     """A score in [0, 1] as a dot on its interval; what may be negative has no line."""
     if row["metric"] != "accuracy":
         return ""
@@ -163,7 +163,7 @@ def _draw_interval(row):
     )
 
 
-def _format_list(title, items):
+def format_list(title, items):
     listed = "".join(f"<li>{html.escape(item)}</li>" for item in items)
     return [f"<h2>{title}</h2><ul>{listed}</ul>"] if listed else []
 
@@ -234,8 +234,8 @@ def _format_box(path, box):
         for x, y in ((left - beside, top - above), (right + beside, bottom + above))
     ]
     cv2.rectangle(whole, *corners, (255, 160, 0), 1)
-    pictures = [_embed_picture(whole, name)]
-    pictures.append(_embed_picture(images.resize_image(cut, THUMBNAIL_PX), f"patch of {name}"))
+    pictures = [embed_picture(whole, name)]
+    pictures.append(embed_picture(images.resize_image(cut, THUMBNAIL_PX), f"patch of {name}"))
     return f"<figure>{''.join(pictures)}{caption}</figure>"
 
 
@@ -245,10 +245,10 @@ def _embed_image(path, name):
         image = images.resize_image(images.decode_image(path), THUMBNAIL_PX)
     except (OSError, ValueError, TypeError):
         return f"<span>{html.escape(name)}</span>"
-    return _embed_picture(image, name)
+    return embed_picture(image, name)
 
 
-def _embed_picture(image, name):
+def embed_picture(image, name):
     encoded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
     content = base64.b64encode(np.asarray(encoded).tobytes()).decode()
     alt = html.escape(name, quote=True)

@@ -311,6 +311,9 @@ def _read_list(path):
         raise ValueError(f"The list names no image. Expected a row an image. Received: {path}")
     _check_ids(table, notes)
     table["path"] = _find_files(table, path.parent, notes)
+    if "mask_path" in table.columns:
+        masks = table["mask_path"].map(lambda name: str(name).strip(), na_action="ignore")
+        table["mask_path"] = masks.map(lambda name: str(path.parent / name), na_action="ignore")
     _read_splits_from_paths(table, notes)
     table.attrs["renamed"] = table.attrs.get("renamed", {})
     # What the files are is read from the files; a list may be of other copies.

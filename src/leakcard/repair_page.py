@@ -54,7 +54,8 @@ def make_list(repair, folder):
     kept = repair.kept
     table = repair.table.loc[kept.index]
     table["patient_id"] = table["patient_id"].where(table["patient_id"] != table["image_id"])
-    table["path"] = table["path"].map(lambda path: _relate(path, folder), na_action="ignore")
+    for name in ("path", "mask_path"):
+        table[name] = table[name].map(lambda path: _relate(path, folder), na_action="ignore")
     new = ["split", *(name for name in ("fold", "matched") if name in kept), "unit"]
     # Folds and units of the old split are none of the new one.
     made = {"split", "fold", "matched", "unit"}
