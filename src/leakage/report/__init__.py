@@ -7,6 +7,7 @@ from leakage.report.claims import (
     collect_records,
     find_claims,
     list_notes,
+    list_reasons,
     make_claims_table,
 )
 from leakage.report.page import FIGURE_TO_REMEMBER, write_index
@@ -31,6 +32,7 @@ __all__ = [
     "find_claims",
     "format_markdown",
     "list_notes",
+    "list_reasons",
     "make_claims_table",
     "make_energy_table",
     "make_mark_table",

@@ -117,6 +117,26 @@ def make_claims_table(records):
     return pd.DataFrame(rows, columns=CLAIM_COLUMNS)
 
 
+def list_reasons(table):
+    """Say why claims of a table cannot be compared, a line for each reason: too long for a column.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `make_claims_table`.
+
+    Returns
+    -------
+    list of str
+    """
+    rows = table[table["reason"] != ""].groupby("reason", sort=False)
+    return [
+        f"Not comparable ({', '.join(dict.fromkeys(rows['claim'] + ', ' + rows['protocol']))}): "
+        f"{reason}."
+        for reason, rows in rows
+    ]
+
+
 def show(value):
     """Text of a value; nothing where it is missing."""
     return "" if pd.isna(value) else str(value)
