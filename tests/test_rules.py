@@ -114,3 +114,20 @@ def test_rates_of_an_unknown_rule_or_without_a_column_are_refused(tmp_path):
     pd.DataFrame({"rule": ["L2"]}).to_csv(path, index=False)
     with pytest.raises(ValueError, match="without kind, is_leak"):
         rules.read_rates(path)
+
+
+def test_the_committed_rates_hold_what_is_promised():
+    """Measured by `benchmarks.sensitivity`: read here, so that a worse card cannot be committed."""
+    folder = rules.RATES_PATH.parent
+    if not folder.is_dir():
+        pytest.skip("an installed package holds no measured rates")
+    rates = rules.read_rates(rules.RATES_PATH)
+    clean, leaks = rates[~rates["is_leak"]], rates[rates["is_leak"]]
+    assert clean["alarms"].sum() <= 0.05 * clean["sets"].sum()
+    missed = leaks[leaks["alarms"] < 0.95 * leaks["sets"]]
+    assert set(missed["kind"]) <= {"brightness", "brighter to one side"}
+    outcomes = pd.read_csv(folder / "outcomes.csv")
+    outcomes = outcomes[~outcomes["kind"].isin(leaks["kind"])]
+    fails = outcomes.assign(fails=outcomes["status"] == "fail").groupby(["kind", "size", "seed"])
+    share = fails["fails"].any().groupby(["kind", "size"]).mean()
+    assert share.max() <= 0.05, share[share > 0.05]
