@@ -139,7 +139,8 @@ def format_speed(results_dir):
         )
     for run in audits["runs"]:
         lines.append(
-            f"| report card of {run['num_images']:,} real X-rays | {run['seconds']:.0f} s |"
+            f"| report card of {run['num_images']:,} real X-rays | {run['seconds']:.0f} s, at most "
+            f"{run['gigabytes']} GB |"
         )
     repairs = json.loads((folder / "repair.json").read_text(encoding="utf-8"))
     largest = max(run["num_images"] for run in repairs["runs"])
