@@ -267,7 +267,7 @@ def make_study(results_dir):
     study = {"1 seed": {"times_faster": {"seconds": 28.6}}}
     benchmarks = results_dir / "benchmarks"
     files.write_json(benchmarks / "ancestor.json", {"published_study": study, "machine": machine})
-    runs = [{"num_images": 2000, "seconds": 24.2}]
+    runs = [{"num_images": 2000, "seconds": 24.2, "gigabytes": 0.54}]
     files.write_json(benchmarks / "audit.json", {"runs": runs})
     told = {"name": "toy", "rows": 30, "moved": 2, "dropped": {"copy": 1}}
     told["before"] = {"test_images": 9, "shared": {"duplicates": 0.125, "patients": None}}
