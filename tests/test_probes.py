@@ -12,10 +12,9 @@ import pytest
 
 from benchmarks import probes as benchmark
 from leakage import paths
-from leakage.treatments import symbols as study_symbols
 from leakcard import __main__ as command
-from leakcard import copies, images, model_card, probes, symbols, versions
-from phantoms import chest, sets
+from leakcard import copies, images, model_card, probes, versions
+from phantoms import sets
 
 LABELS = ("case", "control")
 
@@ -211,15 +210,6 @@ def test_a_letter_is_painted_out_and_carried_over():
     back = versions.make_versions(plain, None, {"other_class": (marked, None)})
     assert (back["marks_of_other_class"][place][sets.L_MARK] == 255).all()
     assert (back["marks_painted_out"] == plain).all()
-
-
-def test_symbols_are_those_that_the_study_finds(tmp_path):
-    folder = chest.write_chest(tmp_path / "chest", num_images={"covid": 4, "normal": 4})
-    pictures = [images.decode_image(path) for path in sorted((folder / "images").iterdir())]
-    found = [symbols.find_symbols(picture) for picture in pictures]
-    assert any(one.any() for one in found)
-    for picture, one in zip(pictures, found, strict=True):
-        assert (one == study_symbols.find_symbols(picture)).all()
 
 
 # ---------------------------------------------------------------------------- the command

@@ -22,18 +22,21 @@ STEEP, STEEP_SHARE = 0.25, 0.8  # so much of the outline is at least so steep
 AIR_SHARE, AIR_WIDTH, MIN_RISE_AIR, MIN_SHARPNESS_AIR = 0.22, 0.12, 40, 0.6
 MAX_HALF_STROKE_SHARE = 0.013  # thicker is a piece of anatomy that a frame has cut off
 MAX_EXTENT_SHARE, MAX_AREA_SHARE, MIN_AREA_PX = 0.16, 0.01, 4
-EDGE_RISE = 0.35  # antialiased outline, of the symbol's rise
+EDGE_RISE, EDGE_RISE_STRICT = 0.35, 0.5  # antialiased outline, of the symbol's rise
 MAX_TOTAL_SHARE = 0.1  # more than this is no writing: the image is left alone
 INPAINT_RADIUS_PX = 3
 SQUARE = np.ones((3, 3), np.uint8)
 
 
-def find_symbols(image):
+def find_symbols(image, strict=False):
     """Find the pixels of letters, arrows and other symbols burned into an image.
 
     Parameters
     ----------
-    image : ndarray of shape (height, width, 3), dtype=uint8
+    image : ndarray of shape (height, width, 3), uint8 or float32, in [0, 255]
+    strict : bool
+        Keep only symbols outside the centre, without their soft edges: for carrying them over,
+        where a missed letter costs less than a piece of bone.
 
     Returns
     -------
@@ -43,7 +46,7 @@ def find_symbols(image):
         symbols, large ones, what touches the edge of the image. Found though they are none:
         whatever else is small, bright and sharp, such as wires, clips and eyes.
     """
-    gray = image.max(axis=2)  # of a colour image the brightest channel shows a symbol best
+    gray = to_gray(image)
     none = np.zeros(gray.shape, dtype=bool)
     if min(gray.shape) < MIN_SIDE_PX:
         return none
@@ -58,13 +61,16 @@ def find_symbols(image):
     near_border = ~make_centre(gray.shape, 1 - 2 * AIR_WIDTH)
     in_air = near_border & (ground <= AIR_SHARE * white)
     steps = _measure_steps(gray)
-    found = _select(bright & (rise >= MIN_RISE), rise, steps, MIN_SHARPNESS) & ~centre
-    found |= _select(in_air & (rise >= MIN_RISE_AIR), rise, steps, MIN_SHARPNESS_AIR)
     plain = _select(bright & (rise >= MIN_RISE_CENTRE), rise, steps, MIN_SHARPNESS_CENTRE)
-    found |= plain & centre
+    if strict:
+        found, edge = plain & ~centre, EDGE_RISE_STRICT
+    else:
+        found = _select(bright & (rise >= MIN_RISE), rise, steps, MIN_SHARPNESS) & ~centre
+        found |= _select(in_air & (rise >= MIN_RISE_AIR), rise, steps, MIN_SHARPNESS_AIR)
+        found, edge = found | (plain & centre), EDGE_RISE
     if not found.any() or found.mean() > MAX_TOTAL_SHARE:
         return none
-    return _add_edges(found, rise)
+    return _add_edges(found, rise, edge)
 
 
 def make_centre(shape, share):
@@ -75,23 +81,43 @@ def make_centre(shape, share):
     return box
 
 
+def to_gray(image):
+    """Return an image as uint8 of shape (height, width)."""
+    # The channels of an X-ray are equal; of a colour image the brightest shows a symbol best.
+    red, green, blue = (cv2.extractChannel(image, number) for number in range(3))
+    return cv2.convertScaleAbs(cv2.max(cv2.max(red, green), blue))
+
+
 def paint_out(image, found):
-    """Paint over pixels from their surroundings (Telea 2004, doi 10.1080/10867651.2004.10487596).
+    """Paint over symbols from their surroundings (Telea 2004, doi 10.1080/10867651.2004.10487596).
 
     Parameters
     ----------
-    image : ndarray of shape (height, width, 3), dtype=uint8
+    image : ndarray of shape (height, width, 3), uint8 or float32, in [0, 255]
     found : ndarray of shape (height, width), dtype=bool
+        Painted with one pixel more all around: what is left of an edge would still spell a letter.
 
     Returns
     -------
-    ndarray of the shape of `image`
+    ndarray of the shape and type of `image`
+        All other pixels are the same to the last bit.
     """
-    if not found.any():
-        return image
-    # One pixel more: what is left of an edge would still spell the letter.
-    hole = cv2.dilate(found.astype(np.uint8), SQUARE)
-    return cv2.inpaint(np.ascontiguousarray(image), hole, INPAINT_RADIUS_PX, cv2.INPAINT_TELEA)
+    found = cv2.dilate(found.astype(np.uint8), SQUARE) > 0
+    if not found.any() or found.all():
+        return image.copy()
+    # Only a box around the symbols is given to OpenCV, whose time grows with the image.
+    rows, columns = (np.flatnonzero(found.any(axis=axis)) for axis in (1, 0))
+    pad = 2 * INPAINT_RADIUS_PX + 1
+    box = tuple(slice(max(0, side[0] - pad), side[-1] + pad + 1) for side in (rows, columns))
+    eight_bits = np.clip(np.rint(image[box]), 0, 255).astype(np.uint8)
+    hole = found[box].astype(np.uint8)
+    gray = (eight_bits[..., :1] == eight_bits[..., 1:]).all()
+    source = np.ascontiguousarray(eight_bits[..., 0] if gray else eight_bits)
+    filled = cv2.inpaint(source, hole, INPAINT_RADIUS_PX, cv2.INPAINT_TELEA)
+    treated = image.copy()
+    inside = found[box]
+    treated[box][inside] = (filled[..., np.newaxis] if gray else filled)[inside]
+    return treated
 
 
 def _find_percentile(gray, percentile):
@@ -132,9 +158,9 @@ def _select(candidates, rise, steps, min_sharpness):
     return kept[numbers]
 
 
-def _add_edges(found, rise):
+def _add_edges(found, rise, share):
     """Add pixels next to a symbol that rise by a share of it."""
     reach = max(1, round(max(found.shape) / 300))
     square = np.ones((2 * reach + 1,) * 2, np.uint8)
     peak = cv2.dilate(np.where(found, rise, 0).astype(np.uint8), square)
-    return (peak > 0) & (rise >= EDGE_RISE * peak)
+    return (peak > 0) & (rise >= share * peak)

@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 
 # What stands where pixels are taken away: the air around a patient.
@@ -95,10 +94,3 @@ def check_mask(mask, image, name):
             "Expected a mask with at least one pixel inside: leave the image out, for every class "
             "alike. Received: no pixel inside."
         )
-
-
-def to_gray(image):
-    """Return an image as uint8 of shape (height, width)."""
-    # The channels of an X-ray are equal; of a colour image the brightest shows a symbol best.
-    red, green, blue = (cv2.extractChannel(image, number) for number in range(3))
-    return cv2.convertScaleAbs(cv2.max(cv2.max(red, green), blue))

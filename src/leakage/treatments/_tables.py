@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from leakage.treatments import _compose, _load, symbols
+from leakage.treatments import _compose, _load
 from leakcard import images
+from leakcard.symbols import MIN_SIDE_PX
 
 # A change of half a gray value is rounding.
 MIN_CHANGE = 0.5
@@ -182,8 +183,8 @@ def _compare(row, treatment):
 
 
 def _explain(image):
-    if min(image.shape[:2]) < symbols.MIN_SIDE_PX:
-        return f"smaller than {symbols.MIN_SIDE_PX} pixels"
+    if min(image.shape[:2]) < MIN_SIDE_PX:
+        return f"smaller than {MIN_SIDE_PX} pixels"
     if image.max() - image.min() < MIN_CONTRAST:
         return "flat: all pixels are about equal"
     return "nothing was found to change"

@@ -3,7 +3,8 @@
 import cv2
 import numpy as np
 
-from leakage.treatments._common import MAX_VALUE, Treatment, to_gray
+from leakage.treatments._common import MAX_VALUE, Treatment
+from leakcard.symbols import to_gray
 
 # Zuiderveld 1994, in "Graphics Gems IV": 8 x 8 tiles. OpenCV's default clip limit of 40 turns grain
 # into texture; 2 is what radiograph pipelines use.

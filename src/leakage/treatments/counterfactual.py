@@ -4,20 +4,13 @@ import numpy as np
 
 from leakage.treatments._common import FILL_VALUE, Treatment
 from leakcard import images
+from leakcard.symbols import make_centre
 
 # Side of the centre box, as a share of the image's: the lungs of a frontal chest X-ray lie in it.
 BOX_SHARE = 0.7
 # Width of the border, as a share of the side: letters, frames and collimation lie in it.
 BORDER_SHARE = 0.1
 THUMBNAIL_PX = 16
-
-
-def make_centre(shape, share):
-    """Return the centre of an image as a mask: `share` of its height and of its width."""
-    box = np.zeros(shape, dtype=bool)
-    rows, columns = (round(side * (1 - share) / 2) for side in shape)
-    box[rows : shape[0] - rows, columns : shape[1] - columns] = True
-    return box
 
 
 def _keep(image, mask):
