@@ -1,5 +1,7 @@
 """The card tries itself on the user's own images."""
 
+import functools
+
 import numpy as np
 import planted
 import pytest
@@ -52,8 +54,10 @@ def test_a_label_that_means_nothing_and_shows_is_a_warning(tmp_path):
 
 
 def test_the_command_puts_it_into_the_card(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(calibration, "KINDS", KINDS[:1])
-    monkeypatch.setattr(calibration.calibrate, "__defaults__", (6, KINDS[:1], 99, 0))
+    few = functools.partial(
+        calibration.calibrate, num_images=6, kinds=KINDS[:1], num_permutations=99
+    )
+    monkeypatch.setattr(calibration, "calibrate", few)
     sets.write_set(tmp_path / "set", *sets.SETS["plain"](30, 3)).to_csv(
         tmp_path / "set" / "list.csv", index=False
     )

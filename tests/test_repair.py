@@ -569,3 +569,16 @@ def test_the_white_wolves_lose_their_pairs_and_nothing_moves(shared_dir, tmp_pat
     assert changes["is_dropped"].all() and len(changes) == 10
     after = read_statuses(repair_page.name_folder(out) / "after")
     assert after["duplicates_across_splits"] == after["duplicates_within_split"] == "pass"
+
+
+def test_the_search_for_copies_is_the_one_that_was_asked_for(tmp_path, monkeypatch):
+    asked = []
+
+    def find(table, search=None, **options):
+        asked.append(search)
+        return planted.find_same_files(table)
+
+    monkeypatch.setattr(sys.modules["leakcard.copies.search"], "find_duplicates", find)
+    folder = make_folder(tmp_path / "images")
+    run(folder, "--out", tmp_path / "out" / "split.csv", "--copies", "fast")
+    assert asked == ["fast"]  # once: the second audit takes what the first has found

@@ -1,8 +1,8 @@
 """Keep the numbers of README and docs what the results say.
 
 `python -m leakage.readme README.md` fills the blocks `<!-- NAME -->` ... `<!-- /NAME -->` of that
-file and of docs/speed.md and docs/probes.md beside it, draws docs/results.png and writes
-results/claims.md, all from `results/` beside it.
+file and of docs/speed.md and docs/probes.md beside it, draws docs/results.png and docs/worth.png
+and writes results/claims.md, all from `results/` beside it.
 """
 
 import argparse

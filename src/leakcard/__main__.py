@@ -289,6 +289,7 @@ def repair_images(options):
         num_folds=options.folds,
         group=options.group,
         pattern=options.pattern,
+        copies=options.copies,
         num_permutations=num_permutations,
         seed=options.seed,
     )

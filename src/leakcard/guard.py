@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 from xml.etree import ElementTree
 
 import pandas as pd
@@ -79,10 +80,8 @@ def compare_to_baseline(card, path):
         if row.status != "fail":
             continue
         known = old.get(row.check)
-        further = set(row.images) - set(known.images) if known else set()
-        if known is None and row.check not in reasons:
-            new.append(row)
-        elif further and row.check not in reasons:
+        is_new = known is None or set(row.images) - set(known.images)
+        if is_new and row.check not in reasons:
             new.append(row)
         else:
             accepted[row.check] = reasons.get(row.check, "in the baseline, no reason is given")
@@ -191,7 +190,8 @@ def write_sarif(path, card, comparison=None):
             "level": SARIF_LEVELS[row.status],
             "message": {"text": f"{row.title}: {row.figure} {row.reason} {row.action}".strip()},
             "locations": [
-                {"physicalLocation": {"artifactLocation": {"uri": name or "."}}} for name in names
+                {"physicalLocation": {"artifactLocation": {"uri": quote(name) or "."}}}
+                for name in names
             ],
         }
         if status == "accepted":

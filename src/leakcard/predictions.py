@@ -54,11 +54,12 @@ def read_predictions(path, card):
         raise _refuse("They name no images", f"a column {', '.join(IMAGE_NAMES)}", list(table))
     table = _select_test(table.rename(columns={name: "image"}), card)
     labels = sorted(card.units["label"].dropna().astype(str).unique())
+    scored = _find_scores(table, labels)
     frames = [
         _read_scores(table["image"], model, table[list(columns)], list(columns.values()))
-        for model, columns in _find_scores(table, labels).items()
+        for model, columns in scored.items()
     ]
-    used = {column for columns in _find_scores(table, labels).values() for column in columns}
+    used = {column for columns in scored.values() for column in columns}
     for column in table.columns.drop("image"):
         if column in used:
             continue

@@ -89,7 +89,16 @@ class Repair:
         return self.rows[self.rows["is_dropped"]]
 
 
-def repair_table(table, *, num_folds=None, group=None, pattern=None, num_permutations=999, seed=0):
+def repair_table(
+    table,
+    *,
+    num_folds=None,
+    group=None,
+    pattern=None,
+    copies=None,
+    num_permutations=999,
+    seed=0,
+):
     """Audit a table, repair its split, and audit it again.
 
     Parameters
@@ -98,7 +107,7 @@ def repair_table(table, *, num_folds=None, group=None, pattern=None, num_permuta
         As from `leakcard.read_images`.
     num_folds : int, optional
         Add a column `fold`, see `fold_units`; then no split is needed.
-    group, pattern, num_permutations, seed
+    group, pattern, copies, num_permutations, seed
         As for `leakcard.audit`.
 
     Returns
@@ -120,7 +129,7 @@ def repair_table(table, *, num_folds=None, group=None, pattern=None, num_permuta
         old, present = present, set()
     else:
         _check_splits(present)
-    before = leakcard.audit(table, **options)
+    before = leakcard.audit(table, copies=copies, **options)
     if present:
         repair = repair_split(table, before.units, before.pairs, seed=seed)
     else:
@@ -405,9 +414,8 @@ def fold_units(repair, num_folds, seed=0):
             f"Received: {num_folds}"
         )
     labels = used["label"].fillna("").astype(str).to_numpy()
-    if (
-        num_folds > np.unique(labels, return_counts=True)[1].max()
-    ):  # what scikit-learn refuses: nothing is left to spread evenly
+    largest = np.unique(labels, return_counts=True)[1].max()
+    if num_folds > largest:  # what scikit-learn refuses: nothing is left to spread evenly
         labels = np.zeros(len(used))
     folds = pd.Series(np.nan, index=used.index)
     splitter = model_selection.StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed)
