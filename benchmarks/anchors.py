@@ -3,8 +3,8 @@
 python -m benchmarks.anchors --data-dir DIR --python VENV/bin/python
 
 VENV is an environment of its own with those that install (`pip install cleanvision fastdup
-imagededup`); the project does not need them. Images of NIH and Kermany and their copies in every
-way of `disguises.COPIES` are written into one folder, and every tool searches that folder. Writes
+imagededup`); the project does not need them. Images of as many patients and one copy of each, the
+ways of `disguises.COPIES` in turn, are written into one folder, and every tool searches it. Writes
 results/calibration/anchors.{json,md}.
 """
 
@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-NUM_IMAGES = 20  # of each source
+NUM_IMAGES = 10  # copied in each way, of each source
 
 
 def run_cleanvision(folder):
@@ -73,7 +73,10 @@ def run_tools(folder, out):
 
 
 def write_images(folder, data_dir, num_images, seed):
-    """Write originals and copies as PNG; return one row a file: name, kind, picture."""
+    """Write originals and a copy of each as PNG; return one row a file: name, kind, picture.
+
+    One copy each: of many copies of one picture a search need not name every pair.
+    """
     import cv2
     import numpy as np
     import pandas as pd
@@ -83,33 +86,31 @@ def write_images(folder, data_dir, num_images, seed):
     from leakcard import images
     from leakcard.copies import disguises
 
-    rows, kinds = [], {"original": lambda image, rng: image, **disguises.COPIES}
+    rows, kinds = [], list(disguises.COPIES)
     for place, source in enumerate(calibrate_copies.SOURCES):
         pool = data.READERS[source](data_dir).drop_duplicates("sha256")
-        pool = pool.drop_duplicates("patient_id").sample(num_images, random_state=seed)
+        pool = pool.drop_duplicates("patient_id")
+        pool = pool.sample(num_images * len(kinds), random_state=seed)
         for number, path in enumerate(pool["path"]):
-            image = images.decode_image(path)
-            for kind_number, (kind, change) in enumerate(kinds.items()):
-                rng = np.random.default_rng([seed, place, number, kind_number])
-                name = f"{source}_{number:03d}_{kind_number:02d}.png"
-                copy = np.ascontiguousarray(change(image, rng))
-                cv2.imwrite(str(folder / name), cv2.cvtColor(copy, cv2.COLOR_RGB2BGR))
-                rows.append((name, kind, f"{source}_{number:03d}"))
+            image, kind = images.decode_image(path), kinds[number % len(kinds)]
+            rng = np.random.default_rng([seed, place, number])
+            picture = f"{source}_{number:04d}"
+            for made, pixels in (("original", image), (kind, disguises.COPIES[kind](image, rng))):
+                name = f"{picture}_{made == 'original':d}.png"
+                pixels = cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2BGR)
+                cv2.imwrite(str(folder / name), pixels)
+                rows.append((name, made, picture))
     return pd.DataFrame(rows, columns=["name", "kind", "picture"])
 
 
 def count(table, pairs):
     """Recall of each kind (found with its original), and pairs of two different pictures."""
     picture = dict(zip(table["name"], table["picture"], strict=True))
-    kind = dict(zip(table["name"], table["kind"], strict=True))
-    found, num_false = set(), 0
-    for one, two in pairs:
-        if picture[one] != picture[two]:
-            num_false += 1
-        elif "original" in (kind[one], kind[two]):
-            found.add(two if kind[one] == "original" else one)
+    found = {picture[one] for one, two in pairs if picture[one] == picture[two]}
+    num_false = sum(picture[one] != picture[two] for one, two in pairs)
     copies = table[table["kind"] != "original"]
-    recall = copies["name"].isin(found).groupby(copies["kind"], sort=False).mean()
+    recall = copies["picture"].isin(found).groupby(copies["kind"]).mean()
+    recall = recall[list(dict.fromkeys(copies["kind"]))]
     return {"recall": recall.round(3).to_dict(), "mean": float(recall.mean()), "false": num_false}
 
 
@@ -117,7 +118,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data-dir", help="where nih/ and chest_xray/ are")
     parser.add_argument("--python", default="", help="of the environment that has the tools")
-    parser.add_argument("--num-images", type=int, default=NUM_IMAGES, help="of each source")
+    parser.add_argument("--num-images", type=int, default=NUM_IMAGES, help="a way and source")
     parser.add_argument("--seed", type=int, default=2)
     parser.add_argument("--out", default="", help="default: results/calibration")
     parser.add_argument("--tools", nargs=2, help=argparse.SUPPRESS)  # FOLDER OUT, in the other one
@@ -152,11 +153,11 @@ def main(arguments=None):
     recall = pd.DataFrame({name: one["recall"] for name, one in counted.items()})
     recall.loc["**mean recall**"] = {name: one["mean"] for name, one in counted.items()}
     recall.loc["**false pairs**"] = {name: one["false"] for name, one in counted.items()}
-    size = options.num_images * 2
     text = (
-        f"# Copies: beside other tools\n\n{size} real X-rays of as many patients (NIH, Kermany; "
-        f"seed {options.seed}), each copied in {len(recall) - 2} ways, {len(table):,} files in one "
-        "folder, searched by every tool. Recall: copies found together with their original. False "
+        f"# Copies: beside other tools\n\n{len(table) // 2} real X-rays of as many patients (NIH, "
+        f"Kermany; seed {options.seed}) and one copy of each, {2 * options.num_images} in each of "
+        f"{len(recall) - 2} ways, {len(table):,} files in one folder, searched by every tool. "
+        "Recall: copies found together with their original. False "
         "pairs: two different X-rays. Tools cluster or cap in their own ways; their settings are "
         "in `benchmarks/anchors.py`.\n\n| copy | " + " | ".join(recall) + " |\n"
         + "|---" * (1 + len(recall.columns)) + "|\n"

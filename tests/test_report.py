@@ -243,15 +243,14 @@ def test_the_same_results_give_the_same_page(run_dir):
 
 
 def make_study(results_dir):
-    """What the README is written from: one run with the rows it shows, and four benchmarks."""
-    run_dir = results_dir / readme_blocks.RUN
+    """What the README is written from: runs with the rows it shows, and four benchmarks."""
     about = {"num_rows": 3, "num_images": 3, "splits": {}, "labels": [], "num_unreadable": 0,
              "unreadable": [], "is_phantom": False}  # fmt: skip
     row = leakcard.Row(
         "L2", "border_classifier", "Border", "fail", "x", value=0.875, lower=0.5, upper=0.9
     )
-    for _, notebook, name, protocol in readme_blocks.ROWS:
-        folder = run_dir / f"{notebook}_toy"
+    for _, run, notebook, name, protocol in readme_blocks.ROWS:
+        folder = results_dir / run / f"{notebook}_toy"
         if protocol is None:
             leakcard.write_cards(folder, {name: leakcard.ReportCard([row], about)})
             continue
@@ -308,7 +307,7 @@ def test_the_readme_is_written_from_the_results(tmp_path):
 
 def test_a_row_that_no_run_has_is_named(tmp_path):
     make_study(tmp_path)
-    path = tmp_path / readme_blocks.RUN / "02_toy" / "metrics.json"
+    path = tmp_path / readme_blocks.WOLVES_RUN / "02_toy" / "metrics.json"
     path.unlink()
     with pytest.raises(ValueError, match="README shows 'wolf/husky, own backgrounds'.*--name"):
         readme_blocks.collect_rows(tmp_path)

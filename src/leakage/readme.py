@@ -21,7 +21,7 @@ from leakage import claims, figures, report
 from leakcard import files
 
 BLOCK = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
-RUN = "mobilenet"
+CHEST_RUN, WOLVES_RUN = "mobilenet", "wolves"
 WORTH_RUN = "worth_vgg16"
 # The score by which docs/protocol.md decides each family of contrasts.
 DECIDING = {"H0": "accuracy", "H3": "accuracy", "H1": "AUC covid", "H2": "AUC covid"}
@@ -32,13 +32,14 @@ PICTURE, CLAIMS = "docs/results.png", "claims.md"
 # What the README shows of the run on real images: claims, and what the card's cross-validated
 # classifier finds in the outer tenth of the same draw of images alone.
 PAPER, ADULTS = "children as controls", "adults only, patients disjoint"
+OWN, SWAPPED = "wolf/husky, own backgrounds", "wolf/husky, backgrounds swapped"
 ROWS = (
-    ("network, controls as published (children)", "01", PAPER, "paper"),
-    ("border alone of the same images", "01", "paper", None),
-    ("network, adult controls, disjoint patients", "03", ADULTS, "strict"),
-    ("border alone of the same images", "03", "adults only patients disjoint", None),
-    ("wolf or husky, usual backgrounds", "02", "wolf/husky, own backgrounds", "ancestor"),
-    ("the same, backgrounds swapped", "02", "wolf/husky, backgrounds swapped", "ancestor"),
+    ("network, controls as published (children)", CHEST_RUN, "01", PAPER, "paper"),
+    ("border alone of the same images", CHEST_RUN, "01", "paper", None),
+    ("network, adult controls, disjoint patients", CHEST_RUN, "03", ADULTS, "strict"),
+    ("border alone of the same images", CHEST_RUN, "03", "adults only patients disjoint", None),
+    ("wolf or husky, usual backgrounds", WOLVES_RUN, "02", OWN, "ancestor"),
+    ("the same, backgrounds swapped", WOLVES_RUN, "02", SWAPPED, "ancestor"),
 )
 FINDING = (
     "**A published network tells COVID-19, normal and pneumonia apart on {0.published:.1%} of "
@@ -53,7 +54,7 @@ ALT = "Accuracies with 95 % intervals: {}. Diamonds: as published; dotted: chanc
 
 
 def collect_rows(results_dir):
-    """Find the six rows of the README in the records and report cards of the run on real images.
+    """Find the six rows of the README in the records and report cards of the runs on real images.
 
     Returns
     -------
@@ -65,11 +66,14 @@ def collect_rows(results_dir):
     ValueError
         If the run does not hold one of them.
     """
-    run_dir = Path(results_dir) / RUN
-    claims = report.find_claims(report.collect_records(run_dir))
-    cards = leakcard.read_cards(run_dir)
+    run_dirs = {run: Path(results_dir) / run for run in (CHEST_RUN, WOLVES_RUN)}
+    claims_of = {
+        run: report.find_claims(report.collect_records(path)) for run, path in run_dirs.items()
+    }
+    cards = leakcard.read_cards(run_dirs[CHEST_RUN])
     rows = []
-    for label, notebook, name, protocol in ROWS:
+    for label, run, notebook, name, protocol in ROWS:
+        claims = claims_of[run]
         if protocol is None:
             card = cards.get(f"{notebook} {name}")
             found = card and vars(card.get_row("border_classifier"))
@@ -80,7 +84,7 @@ def collect_rows(results_dir):
         if found is None:
             raise ValueError(
                 f"README shows {name!r} (protocol {protocol}) of notebook {notebook}. Run it with "
-                f"--name {RUN}, or change `leakage.readme.ROWS`. Received: none in {run_dir}"
+                f"--name {run}, or change `leakage.readme.ROWS`. Received: none in {run_dirs[run]}"
             )
         rows.append({**found, "label": label})
     columns = ["label", "value", "lower", "upper", "k", "n", "published_k", "published_n",

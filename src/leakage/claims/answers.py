@@ -38,9 +38,9 @@ class Answer(NamedTuple):
 class Group:
     """The records of one variant of one run."""
 
-    def __init__(self, key, rows, settings):
+    def __init__(self, key, rows, settings, can_be_checked=False):
         self.run, self.notebook, self.protocol, self.variant, self.backbone, self.weights = key
-        self.rows, self.settings = rows, settings
+        self.rows, self.settings, self.can_be_checked = rows, settings, can_be_checked
         self.place = f"{self.run} {self.notebook[:2]}"
         self.claims = set(rows["claim"].dropna())
         declared = rows.sort_values("metric", key=lambda name: name != "accuracy", kind="stable")
@@ -144,7 +144,8 @@ def read_results(results_dir):
         settings = json.loads(path.read_text("utf-8"))["notebooks"] if path.is_file() else {}
         for key, rows in records.groupby(GROUP, dropna=False, sort=False):
             key = tuple(map(report.claims.show, key))
-            groups.append(Group(key, rows, settings.get(key[1], {})))
+            can_be_checked = (run_dir / key[1] / "predictions.csv").is_file()
+            groups.append(Group(key, rows, settings.get(key[1], {}), can_be_checked))
     return groups
 
 
@@ -190,7 +191,8 @@ def find_answers(claim, groups):
                 score = scores[0] if len(scores) == 1 else combine(scores, (1, -1))
             obstacle = ", ".join(filter(None, (one.obstacle for one in asked)))
             furthest = max(rank_group(group, claim.networks) for group in found)
-            rank = (bool(obstacle), furthest, number, run)
+            unchecked = sum(not group.can_be_checked for group in found)
+            rank = (bool(obstacle), furthest, number, unchecked, run)
             answers.append(Answer(score, tuple(found), obstacle, rank))
     return sorted(answers, key=lambda answer: answer.rank)
 

@@ -30,7 +30,8 @@ of a difference the recorded one image by image, else the two intervals combined
 were others (Newcombe's way; too wide where they are the same); of the ablation over seeds, each \
 effect counted together with products of two others. Of several runs the one with the published \
 network is judged, then with one of its family, then with any pretrained one, then with random \
-weights: what a network has learnt changes more than its form."""
+weights: what a network has learnt changes more than its form; of equally near ones the one whose \
+predictions are committed."""
 
 
 def list_claims(results_dir):
