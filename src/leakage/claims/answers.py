@@ -143,7 +143,7 @@ def read_results(results_dir):
         path = run_dir / "environment.json"
         settings = json.loads(path.read_text("utf-8"))["notebooks"] if path.is_file() else {}
         for key, rows in records.groupby(GROUP, dropna=False, sort=False):
-            key = tuple(map(report.claims.show, key))
+            key = tuple(map(report.run_claims.show, key))
             can_be_checked = (run_dir / key[1] / "predictions.csv").is_file()
             groups.append(Group(key, rows, settings.get(key[1], {}), can_be_checked))
     return groups

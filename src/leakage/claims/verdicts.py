@@ -45,7 +45,7 @@ def describe_changes(group, system):
     """Say what beside the network is not as published; refer to `describe_recipe` for a run."""
     told = group.rows[group.rows["claim"].notna()]
     if len(told):
-        return report.claims.show(told["reason"].iloc[0])
+        return report.run_claims.show(told["reason"].iloc[0])
     recipe = describe_recipe(group) and f"images and recipe of {group.place} (below)"
     return ", ".join(filter(None, [published.OTHER_IMAGES.get(system), recipe]))
 

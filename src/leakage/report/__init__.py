@@ -1,6 +1,7 @@
 """Put the records of a run together: tables, a summary, and the page to send to a colleague."""
 
-from leakage.report.claims import (
+from leakage.report.page import FIGURE_TO_REMEMBER, write_index
+from leakage.report.run_claims import (
     CLAIM_COLUMNS,
     PHANTOM_NOTE,
     RANDOM_NOTE,
@@ -10,7 +11,6 @@ from leakage.report.claims import (
     list_reasons,
     make_claims_table,
 )
-from leakage.report.page import FIGURE_TO_REMEMBER, write_index
 from leakage.report.summary import write_summary
 from leakage.report.tables import (
     Table,

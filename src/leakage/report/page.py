@@ -12,7 +12,7 @@ from pathlib import Path
 import nbformat
 from PIL import Image
 
-from leakage.report import claims, summary, tables
+from leakage.report import run_claims, summary, tables
 from leakcard import files
 
 NOTEBOOK = "08_results_at_a_glance"
@@ -53,11 +53,11 @@ def write_index(run_dir, remarks=()):
     from traitlets.config import Config
 
     run_dir = Path(run_dir)
-    records = claims.collect_records(run_dir)
+    records = run_claims.collect_records(run_dir)
     is_phantom = bool(len(records)) and bool((records["data_source"] == "phantoms").all())
     told = {
         "name": run_dir.name,
-        "notes": [*claims.list_notes(records), *remarks],
+        "notes": [*run_claims.list_notes(records), *remarks],
         "inlined": is_phantom,
         "notebooks": [
             _describe_notebook(folder, is_phantom) for folder in summary.list_notebooks(run_dir)
@@ -86,7 +86,7 @@ def _read_notebook(run_dir, records):
         finished = path.stat().st_mtime
         if all(one.stat().st_mtime <= finished for one in numbers):
             return nbformat.read(path, as_version=4)
-    table = tables.Table(claims.make_claims_table(records), "Published and found accuracies")
+    table = tables.Table(run_claims.make_claims_table(records), "Published and found accuracies")
     shown = nbformat.v4.new_output("display_data", {"text/html": table._repr_html_()})
     text = f"## Claims\n\n{INSTEAD if len(table.frame) else 'Nothing recorded yet.'}"
     cells = [nbformat.v4.new_markdown_cell(text)]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from leakage.report import claims, tables
+from leakage.report import run_claims, tables
 from leakcard import files
 
 SECTIONS = {
@@ -17,13 +17,13 @@ SECTIONS = {
 def write_summary(run_dir, remarks=()):
     """Write `summary.md`: notes, `remarks` (sentences), every table; return its path."""
     run_dir = Path(run_dir)
-    records = claims.collect_records(run_dir)
-    parts = [f"# Results: {run_dir.name}", *claims.list_notes(records), *remarks]
+    records = run_claims.collect_records(run_dir)
+    parts = [f"# Results: {run_dir.name}", *run_claims.list_notes(records), *remarks]
     networks = records[["backbone", "weights"]].dropna().drop_duplicates()
     if len(networks):
         told = (f"{row.backbone}: {row.weights}" for row in networks.itertuples())
         parts.append(f"Weights: {'; '.join(told)}")
-    parts += ["## Claims", tables.format_markdown(_shorten(claims.make_claims_table(records)))]
+    parts += ["## Claims", tables.format_markdown(_shorten(run_claims.make_claims_table(records)))]
     for title, make_table in SECTIONS.items():
         table = _shorten(make_table(records))
         if len(table):

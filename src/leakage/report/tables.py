@@ -5,7 +5,7 @@ import re
 
 import pandas as pd
 
-from leakage.report import claims
+from leakage.report import run_claims
 
 HEADINGS = {
     "data_source": "data",
@@ -51,14 +51,14 @@ def make_runs_table(records):
             continue
         aucs = found.get("roc_auc", group.iloc[:0])
         aucs = aucs[aucs["class"] == "macro"] if len(aucs) > 1 else aucs
-        name, recall = claims.find_lowest_recall(group)
-        row = {column: claims.show(accuracy[column].iloc[0]) for column in RUN}
+        name, recall = run_claims.find_lowest_recall(group)
+        row = {column: run_claims.show(accuracy[column].iloc[0]) for column in RUN}
         row |= {
-            "accuracy": claims.show_share(accuracy["k"].iloc[0], accuracy["n"].iloc[0]),
-            "interval": claims.show_interval(accuracy.iloc[0]),
+            "accuracy": run_claims.show_share(accuracy["k"].iloc[0], accuracy["n"].iloc[0]),
+            "interval": run_claims.show_interval(accuracy.iloc[0]),
             "balanced": _show_first(found.get("balanced_accuracy")),
             "auc": _show_first(aucs),
-            "recall": f"{claims.show(name)} {claims.show_number(recall, 2)}".strip(),
+            "recall": f"{run_claims.show(name)} {run_claims.show_number(recall, 2)}".strip(),
             "lost": _show_first(found.get("num_classes_never_predicted"), digits=0),
         }
         rows.append(row | {"notebook": row["notebook"][:2]})
@@ -67,7 +67,7 @@ def make_runs_table(records):
 
 def _show_first(scores, digits=3):
     return (
-        claims.show_number(scores["value"].iloc[0], digits)
+        run_claims.show_number(scores["value"].iloc[0], digits)
         if scores is not None and len(scores)
         else ""
     )
@@ -151,7 +151,7 @@ def make_energy_table(records):
 
 def _show_values(scored, digits=3):
     texts = [
-        f"{claims.show_number(row['value'], digits)} ({claims.show_interval(row, digits)})"
+        f"{run_claims.show_number(row['value'], digits)} ({run_claims.show_interval(row, digits)})"
         for row in scored.to_dict("records")
     ]
     return pd.Series(texts, index=scored.index, dtype=object)
@@ -161,9 +161,9 @@ def _spread(scored, index, columns):
     """One row for each `index`, one column for each of `columns`, the column `shown` in them."""
     rows = {}
     for row in scored.to_dict("records"):
-        key = tuple(claims.show(row[name]) for name in index)
+        key = tuple(run_claims.show(row[name]) for name in index)
         line = rows.setdefault(key, dict(zip(index, key, strict=True)))
-        line[claims.show(row[columns])] = row["shown"]
+        line[run_claims.show(row[columns])] = row["shown"]
     table = pd.DataFrame(list(rows.values())).fillna("")
     return table.assign(notebook=table["notebook"].str[:2]) if len(table) else table
 
@@ -214,8 +214,8 @@ class Table:
         for column in self.frame.columns:
             tag, given = ("td", "") if cells else ("th", ' scope="row"')
             if column in self.keys:
-                given += f' data-key="{claims.show(self.keys[column].iloc[number])}"'
-            text = claims.show(self.frame[column].iloc[number])
+                given += f' data-key="{run_claims.show(self.keys[column].iloc[number])}"'
+            text = run_claims.show(self.frame[column].iloc[number])
             if len(text) > MAX_NOWRAP:
                 given += ' class="long"'
             cells.append(f"<{tag}{given}>{html.escape(text)}</{tag}>")
