@@ -109,8 +109,7 @@ def test_junit_and_sarif_tell_what_fails_and_what_is_accepted(baseline, tmp_path
             rule["id"] for rule in run["tool"]["driver"]["rules"]
         }
         uris = [
-            place["physicalLocation"]["artifactLocation"]["uri"]
-            for place in failed[0]["locations"]
+            place["physicalLocation"]["artifactLocation"]["uri"] for place in failed[0]["locations"]
         ]
         assert "image_00.png" in uris and not any(uri.startswith("/") for uri in uris)
 

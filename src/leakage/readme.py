@@ -142,16 +142,21 @@ def format_speed(results_dir):
             f"| published study, {name}: feature bank and heads, times faster | {faster:.0f} |"
         )
     for run in audits["runs"]:
+        num_drawn = run["num_images"] - audits["num_real"]
+        images = f"real X-rays and {num_drawn:,} phantoms" if num_drawn > 0 else "real X-rays"
         lines.append(
-            f"| report card of {run['num_images']:,} real X-rays | {run['seconds']:.0f} s, at most "
-            f"{run['gigabytes']} GB |"
+            f"| report card of {min(run['num_images'], audits['num_real']):,} {images} | "
+            f"{run['seconds']:.0f} s, at most {run['gigabytes']} GB |"
         )
     repairs = json.loads((folder / "repair.json").read_text(encoding="utf-8"))
     largest = max(run["num_images"] for run in repairs["runs"])
     slowest = max(run["seconds"] for run in repairs["runs"] if run["num_images"] == largest)
     lines.append(f"| new split of {largest:,} planted rows, audits apart | {slowest:.1f} s |")
-    machine = studies["machine"]
-    return "\n".join(lines) + f"\n\n{machine['processor']}, {machine['num_cores']} cores.\n"
+    machines = (
+        f"{what}: {told['machine']['processor']}, {told['machine']['num_cores']} cores"
+        for what, told in (("Study", studies), ("report cards", audits), ("splits", repairs))
+    )
+    return "\n".join(lines) + f"\n\n{'; '.join(machines)}.\n"
 
 
 def format_repair(results_dir):

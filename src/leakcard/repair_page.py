@@ -9,7 +9,7 @@ import pandas as pd
 
 from leakcard import facts, files, page
 from leakcard.rows import MARKS, NUM_SHOWN
-from leakcard.table import COLUMNS
+from leakcard.table import COLUMNS, SPLITS
 
 # Rows of a card that keeping units together can close.
 ACROSS_SPLITS = "_across_splits"
@@ -122,7 +122,7 @@ def count_classes(repair):
     labels = repair.rows["label"].fillna("no label").astype(str)
     before = pd.crosstab(repair.rows["was"], labels)
     after = pd.crosstab(repair.kept["split"], labels)
-    splits = [name for name in ("train", "val", "test") if name in before.index]
+    splits = [name for name in SPLITS if name in before.index]
     splits += [name for name in before.index if name not in splits]
     return before.reindex(splits), after.reindex(splits, fill_value=0).reindex(
         columns=before.columns, fill_value=0
