@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from leakcard import classifier, images, intervals
 from leakcard.copies import candidates, disguises, search
-from leakcard.rows import Row
+from leakcard.rows import Row, Rule
 
 NUM_IMAGES = 100
 # One of each sort, and three that are harder.
@@ -30,6 +30,34 @@ LEAST_RECALL = 0.95
 COPIES = {"code": "L1.4", "check": "copies_found_here", "title": "Copies found in this set"}
 ABSURD = {"code": "L3.2", "check": "absurd_label", "title": "A label that means nothing"}
 SIGNIFICANCE = 0.01
+
+RULES = (
+    Rule(
+        code=COPIES["code"],
+        checks=(COPIES["check"],),
+        title="Copies found in this set",
+        looks_at=f"With `--calibrate`: {NUM_IMAGES} images of different units are disguised in "
+        f"{len(KINDS)} ways, and the search that the card used looks for them among the images "
+        "as they are.",
+        cannot_see="Other disguises than these. Copies of images that the search itself left out, "
+        "such as those of one colour. False pairs that are rarer than one in these images.",
+        wrong_when="The set already has copies under two units: they are counted as pairs that "
+        "are none.",
+        what_to_do="Where the search misses copies of images like yours, a pass of L1.4 says "
+        "little: look at the pairs, and ask where the images come from.",
+    ),
+    Rule(
+        code=ABSURD["code"],
+        checks=(ABSURD["check"],),
+        title="A label that means nothing",
+        looks_at="With `--calibrate`: each unit gets a label by a hash of its number. Whether "
+        "the images, as 16 x 16 pixels, tell it better than such labels exchanged between units.",
+        cannot_see="Groups within a unit, and those that 16 x 16 pixels do not show.",
+        wrong_when=f"Chance tells it in {SIGNIFICANCE:.0%} of sets without hidden groups.",
+        what_to_do="Look for groups that the list does not name, such as series, devices or "
+        "stations; name them by `--group` and audit again.",
+    ),
+)
 
 
 def calibrate(card, num_images=NUM_IMAGES, kinds=KINDS, num_permutations=999, seed=0):

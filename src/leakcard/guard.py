@@ -16,7 +16,7 @@ SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 SARIF_LEVELS = {"fail": "error", "warn": "warning"}
 # Of one row; the card itself names all of them.
 MAX_LOCATIONS = 100
-CROSSED = "crossed_since_baseline"
+(CROSSED,) = rules.SINCE_BASELINE.checks
 
 
 @dataclass(frozen=True)
@@ -102,9 +102,9 @@ def _find_crossed(card, path):
     if not crossed:
         return [], []
     row = Row(
-        code="L1.4",
+        code=rules.SINCE_BASELINE.code,
         check=CROSSED,
-        title="Images crossed into the test set since the baseline",
+        title=rules.SINCE_BASELINE.title,
         status="fail",
         figure=f"{len(crossed)} test images were in training or validation then",
         images=tuple(crossed),
