@@ -317,7 +317,7 @@ def test_our_readme_says_what_the_results_say():
     readme = paths.ROOT / "README.md"
     if not readme.is_file():
         pytest.skip("no README in this checkout")
-    for path in (readme, paths.ROOT / "docs" / "speed.md"):
+    for path in (readme, *(paths.ROOT / name for name in readme_blocks.DOCS)):
         text = path.read_text(encoding="utf-8")
         now = readme_blocks.fill_blocks(text, paths.ROOT / "results")
         assert text == now, "run: python -m leakage.readme README.md"

@@ -1,8 +1,8 @@
 """Keep the numbers of README and docs what the results say.
 
 `python -m leakage.readme README.md` fills the blocks `<!-- NAME -->` ... `<!-- /NAME -->` of that
-file and of docs/speed.md and docs/probes.md beside it, draws docs/results.png and docs/worth.png
-and writes results/claims.md, all from `results/` beside it.
+file and of `DOCS` beside it, draws docs/results.png and docs/worth.png and writes
+results/claims.md, all from `results/` beside it.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from leakage import claims, figures, report
 from leakcard import files
 
 BLOCK = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
+DOCS = ("docs/results.md", "docs/speed.md", "docs/probes.md")
 CHEST_RUN, WOLVES_RUN = "mobilenet", "wolves"
 WORTH_RUN = "worth_vgg16"
 # The score by which docs/protocol.md decides each family of contrasts.
@@ -343,8 +344,7 @@ def update_readme(readme, results_dir=None):
     folder = Path(readme).absolute().parent
     results_dir = Path(results_dir or folder / "results")
     changed = []
-    docs = [folder / "docs" / name for name in ("speed.md", "probes.md")]
-    for path in filter(Path.is_file, (Path(readme), *docs)):
+    for path in filter(Path.is_file, (Path(readme), *(folder / name for name in DOCS))):
         old = path.read_text(encoding="utf-8")
         new = fill_blocks(old, results_dir)
         if new != old:
