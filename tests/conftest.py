@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-# Before NumPy is imported: matrices of a few hundred rows are slower with two threads, by far so
-# where other work runs beside the tests.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Before NumPy is imported: what tests compute is small, and slower with two threads, by far so
+# where other tests run beside.
+for library in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
+    os.environ.setdefault(library, "1")
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -328,7 +328,7 @@ def test_a_mirror_image_and_a_negative_are_changes_of_signs(originals):
 @pytest.mark.shared
 def test_the_ten_identical_pairs_of_wolves_and_huskies_are_found(shared_dir):
     table = data.READERS["wolf_husky"](shared_dir / "data")
-    found = duplicates.find_duplicates(table)
+    found = duplicates.find_duplicates(table, search="fast")
     assert len(found) == 10 and set(found["kind"]) == {"file"}
     across = found[found["split_a"] != found["split_b"]]
     pairs = {
@@ -345,14 +345,14 @@ def test_the_ten_identical_pairs_of_wolves_and_huskies_are_found(shared_dir):
 def test_copies_of_real_x_rays_are_found_and_different_patients_are_not(shared_dir):
     pools = [data.READERS[source](shared_dir / "data") for source in calibrate.SOURCES]
     table = data.concatenate_tables(
-        [pool.drop_duplicates("patient_id").iloc[::25].head(8) for pool in pools]
+        [pool.drop_duplicates("patient_id").iloc[::50].head(4) for pool in pools]
     )
     decoded = [images.decode_image(path) for path in table["path"]]
     recall = calibrate.measure_recall(decoded, table["source"])
-    assert recall["n"].min() == 8 and recall["num_false"].max() == 0
+    assert recall["n"].min() == 4 and recall["num_false"].max() == 0
     promised = list(disguises.COPIES)[: disguises.NUM_FAST]
     is_promised = (recall["search"] == "full") | recall["copy"].isin(promised)
-    assert (recall.loc[is_promised, "recall"] >= 0.85).all(), recall
+    assert (recall.loc[is_promised, "recall"] == 1).all(), recall
     false_pairs = calibrate.count_false_pairs(table, "some")
     assert false_pairs["num_false"] == 0
     assert "| JPEG quality 50 |" in calibrate.format_calibration(recall, [false_pairs])

@@ -34,7 +34,7 @@ def test_the_ten_pairs_of_the_white_wolves_are_found_and_two_are_across_splits(d
 def test_the_background_of_wolves_and_huskies_is_found(data_dir):
     table = data.READERS["wolf_husky"](data_dir)
     table = table[table["source"].str.endswith("different_backgrounds")]
-    card = leakcard.audit(table)
+    card = leakcard.audit(table, copies="fast")
     assert card.get_row("background").status == "fail"
     assert card.get_row("background").value == pytest.approx(1.0)
     assert card.get_row("border_classifier").status == "fail"
@@ -45,7 +45,7 @@ def test_the_published_draw_has_its_replacement_ages_source_and_file_types_found
     drawn = splits.draw_split(
         pool, published.PROTOCOLS["ancestor"], published.SPLIT_SIZES["S1"], 20
     )
-    card = leakcard.audit(drawn)
+    card = leakcard.audit(drawn, copies="fast")
     alarms = show_alarms(card)
     for check in (
         "duplicates_across_splits",

@@ -70,7 +70,7 @@ def test_effects_are_those_of_a_linear_model_of_all_configurations():
 def test_the_interval_covers_the_truth_as_often_as_it_says():
     design = evaluation.make_design(SIX, 8)
     hits = []
-    for seed in range(30):
+    for seed in range(15):
         runs = make_runs(design, {"c": 0.03}, seeds=2, noise=0.02, seed=seed)
         row = evaluation.estimate_effects(runs, SIX).set_index("factor").loc["c"]
         hits.append(row["lower"] <= 0.03 <= row["upper"])
