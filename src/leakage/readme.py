@@ -275,7 +275,8 @@ def format_worth_picture(results_dir):
 
 def format_rates(results_dir):
     """What the card finds and falsely alarms, by the sets that `benchmarks.sensitivity` draws."""
-    rates = pd.read_csv(Path(results_dir) / "sensitivity" / "rates.csv")
+    folder = Path(results_dir) / "sensitivity"
+    rates, outcomes = pd.read_csv(folder / "rates.csv"), pd.read_csv(folder / "outcomes.csv")
     clean, leaks = rates[~rates["is_leak"]], rates[rates["is_leak"]]
     found = (leaks["alarms"] / leaks["sets"]).to_numpy() >= WELL_FOUND
     sizes = leaks["size"].astype(int)
@@ -285,14 +286,16 @@ def format_rates(results_dir):
     ]
     missed = leaks[~found & (sizes == sizes.max())]
     named = [f"{row.kind} ({row.alarms} of {row.sets})" for row in missed.itertuples()]
-    alarms, tested = clean["alarms"].sum(), clean["sets"].sum()
+    num_sets, alarms, tested = leaks["sets"].min(), clean["alarms"].sum(), clean["sets"].sum()
+    rows = outcomes[~outcomes["kind"].isin(leaks["kind"])]
+    fails = rows["status"].eq("fail").groupby([rows["kind"], rows["size"], rows["seed"]]).any()
     return (
-        "**How good is it?** Sets whose truth is known are drawn and audited, up to "
-        f"{leaks['sets'].max()} of each kind and size (`python -m benchmarks.sensitivity`). Found "
-        f"in at least {WELL_FOUND:.0%} of the sets: {'; '.join(parts)}. Missed more often at "
-        f"{sizes.max()} images: {', '.join(named) or 'none'}. Clean sets: {alarms} of {tested:,} "
-        f"testable rows alarm ({alarms / tested:.1%}). Every rule's own rates: "
-        "[docs/rules](docs/rules/).\n"
+        f"**How good is it?** Sets whose truth is known are drawn and audited, {num_sets} of each "
+        "kind of leak and size (`python -m benchmarks.sensitivity`). "
+        f"Found in at least {WELL_FOUND:.0%} of the sets: {'; '.join(parts)}. Missed more often at "
+        f"{sizes.max()} images: {', '.join(named) or 'none'}. Of {len(fails)} clean sets "
+        f"{fails.sum()} failed; {alarms} of {tested:,} of their testable rows alarm "
+        f"({alarms / tested:.1%}). Every rule's own rates: [docs/rules](docs/rules/).\n"
     )
 
 
