@@ -14,7 +14,7 @@ from leakage import paths
 
 ROOT = paths.ROOT
 LISTS = ("requirements.txt", "requirements-dev.txt")  # what is locked
-EXTRAS = ("requirements-dev.txt", "requirements-dicom.txt")
+EXTRAS = ("requirements-dev.txt", "requirements-dicom.txt", "requirements-datasets.txt")
 # Where a package is imported under another name than it is installed by.
 DISTRIBUTIONS = {
     "PIL": "pillow",
@@ -28,7 +28,7 @@ OURS = {"leakage", "leakcard", "nbrun", "phantoms"}
 # Used, but not by an import in the packages: the kernel of the notebooks.
 NOT_IMPORTED = {"ipykernel"}
 # Imported where it is asked for, and said to be missing where it is not there.
-OPTIONAL = {"distributed", "pydicom"}
+OPTIONAL = {"datasets", "distributed", "pyarrow", "pydicom"}
 
 
 def read_list(name):

@@ -1,4 +1,4 @@
-"""Audit a split: `leakcard audit DIR_OR_CSV [--out DIR]` (or `python -m leakcard audit ...`).
+"""Audit a split: `leakcard audit DATA [--out DIR]` (or `python -m leakcard audit ...`).
 
 Writes report_card.{json,md,html}, pairs.csv, units.csv and model_info.md, and scores.csv where
 predictions are given. Exit code 0: pass or warnings; 1: a leak was found (with --baseline: a new
@@ -141,7 +141,11 @@ def make_parser():
 def _add_options(parser, with_permutations=True):
     """What every command that reads images needs to know."""
     add = parser.add_argument
-    add("images", help="folder split/class/image, or CSV with path,label,split")
+    add(
+        "images",
+        help="folder split/class/image, CSV or Parquet with path,label,split, or a Hugging Face "
+        "dataset on disk",
+    )
     add("--group", help="a CSV column whose groups must not be in two splits")
     add(
         "--pattern",

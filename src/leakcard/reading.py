@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from leakcard import hub, values
 from leakcard import table as image_table
-from leakcard import values
 from leakcard.table import find_split
 
 # What other people call our columns: the public X-ray sets, and habit.
@@ -59,9 +59,11 @@ def read_images(path):
     ----------
     path : str or Path
         A folder with `split/class/image` (or `class/split/image`, one folder above it,
-        `class/image`, `split/patient/study/image`, or images only), or a CSV file with a column
-        of paths, best with `label` and `split`, and any of `leakcard.COLUMNS` or what the public
-        sets call them. Relative paths are relative to the CSV file.
+        `class/image`, `split/patient/study/image`, or images only), or a CSV or Parquet file with a
+        column of paths, best with `label` and `split`, and any of `leakcard.COLUMNS` or what the
+        public sets call them; or a Hugging Face dataset as `save_to_disk` leaves it. Relative paths
+        are relative to the file. Images within a Parquet file or a dataset are written to a
+        temporary folder (`leakcard.hub`).
 
     Returns
     -------
@@ -77,13 +79,18 @@ def read_images(path):
     ValueError
         If it holds no images, or the list has no column of paths.
     """
-    path = Path(path)
+    path, notes = Path(path), []
+    if path.is_dir() and hub.is_dataset(path):
+        return _read_list(path, *hub.read_dataset(path, notes), notes)
     if path.is_dir():
         return _read_folder(path)
+    if path.suffix.lower() in (".parquet", ".pq") and path.is_file():
+        return _read_list(path, *hub.read_parquet(path, notes), notes)
     if path.is_file():
-        return _read_list(path)
+        return _read_list(path, _read_rows(path, notes), path.parent, notes)
     raise FileNotFoundError(
-        f"There is nothing to audit. Expected a folder or a CSV file. Received: {path}"
+        f"There is nothing to audit. Expected a folder, a CSV or Parquet file or a Hugging Face "
+        f"dataset. Received: {path}"
     )
 
 
@@ -301,19 +308,17 @@ def _name_classes(rows, notes):
 # ---------------------------------------------------------------------------- lists
 
 
-def _read_list(path):
-    notes = []
-    table = _read_rows(path, notes)
+def _read_list(path, table, folder, notes):
     given = list(table.columns)
     table = _name_columns(table, path, notes)
     table = table[table["path"].notna()].reset_index(drop=True)
     if table.empty:
         raise ValueError(f"The list names no image. Expected a row an image. Received: {path}")
     _check_ids(table, notes)
-    table["path"] = _find_files(table, path.parent, notes)
+    table["path"] = _find_files(table, folder, notes)
     if "mask_path" in table.columns:
         masks = table["mask_path"].map(lambda name: str(name).strip(), na_action="ignore")
-        table["mask_path"] = masks.map(lambda name: str(path.parent / name), na_action="ignore")
+        table["mask_path"] = masks.map(lambda name: str(folder / name), na_action="ignore")
     _read_splits_from_paths(table, notes)
     table.attrs["renamed"] = table.attrs.get("renamed", {})
     # What the files are is read from the files; a list may be of other copies.
