@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import leakcard
+from leakage import data, paths
 from leakcard import __main__ as command
 from leakcard import card as cards
 from leakcard import findings, predictions
@@ -62,6 +64,33 @@ def test_the_leak_adds_the_difference_that_a_hand_computes(tmp_path):
     assert 0.05 < adds["lower"] < adds["value"] < adds["upper"] < 0.3
     (line,) = predictions.describe_scores(scores.reset_index())
     assert "0.667" in line and "0.500" in line and "the leak adds 16.7 points" in line
+
+
+@pytest.mark.shared
+def test_on_the_published_photographs_it_is_the_difference_of_the_committed_predictions(
+    shared_dir, tmp_path
+):
+    run = paths.ROOT / "results" / "wolves" / "02_explore_convnet_activations"
+    said = pd.read_csv(run / "predictions.csv")
+    said = said[said["variant"] == "wolf/husky, white"]
+    table = data.READERS["wolf_husky"](shared_dir / "data")
+    white = table[table["source"].str.endswith("same_backgrounds")]
+    by_seed = said.pivot_table("predicted", "image_id", "seed", aggfunc="first")
+    by_seed = by_seed.rename(columns="seed {}".format).rename_axis("image").reset_index()
+    scores = score(leakcard.audit(white, copies="fast"), by_seed, tmp_path)
+    for seed, rows in said.groupby("seed"):
+        is_right = (rows["predicted"] == rows["label"]).to_numpy()
+        # Two of the twenty are in training, too: FACTS, and tests/test_audit_real.py.
+        is_leaked = rows["image_id"].str.endswith(("/wolf_4.jpeg", "/wolf_6.jpeg")).to_numpy()
+        assert is_leaked.sum() == 2 and len(rows) == 20
+        told = scores[scores["model"] == f"seed {seed}"].set_index(["group", "metric"])["value"]
+        by_hand = {
+            (predictions.ALL, "accuracy"): is_right.mean(),
+            (predictions.CLEAN, "accuracy"): is_right[~is_leaked].mean(),
+            (predictions.LEAKED, "accuracy"): is_right[is_leaked].mean(),
+            ("what the leak adds", "difference"): is_right.mean() - is_right[~is_leaked].mean(),
+        }
+        assert {name: told[name] for name in by_hand} == pytest.approx(by_hand)
 
 
 def test_intervals_are_over_units_and_never_without_width(tmp_path):
