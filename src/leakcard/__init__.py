@@ -10,7 +10,7 @@ import inspect
 import numpy as np
 import threadpoolctl
 
-from leakcard import facts, findings, rows, training_record
+from leakcard import facts, findings, rows, training_record, values
 from leakcard import table as image_table
 from leakcard.card import (
     ReportCard,
@@ -88,6 +88,7 @@ __all__ = [
 ]
 
 
+@values.keep_any_text
 def audit(
     table,
     *,

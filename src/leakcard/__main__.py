@@ -6,6 +6,7 @@ one); 2: wrong usage, or nothing could be checked. Nothing is written into the a
 """
 
 import argparse
+import functools
 import sys
 import warnings
 from pathlib import Path
@@ -18,6 +19,7 @@ from leakcard import (
     images,
     model_card,
     model_page,
+    multilabel,
     predictions,
     probes,
     reading,
@@ -26,6 +28,7 @@ from leakcard import (
     rows,
     rules,
     stats,
+    values,
 )
 
 PLAIN_MARKS = {"fail": "x", "warn": "!", "not testable": "?", "pass": "ok"}
@@ -88,6 +91,13 @@ def make_parser():
         action="store_true",
         help=f"disguise {calibration.NUM_IMAGES} images in {len(calibration.KINDS)} ways and say "
         "how many of these copies are found in this set (a minute more)",
+    )
+    audit.add_argument(
+        "--multi-label",
+        metavar="SEPARATOR",
+        nargs="?",
+        const=multilabel.SEPARATOR,
+        help="images have several labels each, written with this (|) between them: a card a label",
     )
     audit.add_argument("--verbose", action="store_true", help="show the rows that pass, too")
     _add_options(audit)
@@ -191,6 +201,7 @@ def check_output(out, audited):
             )
 
 
+@values.keep_any_text
 def main(arguments=None):
     options = make_parser().parse_args(arguments)
     warnings.filterwarnings("ignore", module="PIL")  # what cannot be read is named by the card
@@ -201,6 +212,8 @@ def main(arguments=None):
             return repair_images(options)
         if options.command == "probes":
             return probe_images(options)
+        if options.multi_label:
+            return audit_labels(options)
         card = audit_images(options)
         try:
             if options.calibrate:
@@ -263,11 +276,11 @@ def read_input(options, out):
     return table, num_permutations
 
 
-def audit_images(options):
-    """Return the card of what the command line names."""
+def audit_images(options, audit=leakcard.audit):
+    """Return the card (or what `audit` returns) of what the command line names."""
     table, num_permutations = read_input(options, options.out)
     record = leakcard.read_record(options.record) if options.record else None
-    return leakcard.audit(
+    return audit(
         table,
         record=record,
         group=options.group,
@@ -276,6 +289,28 @@ def audit_images(options):
         num_permutations=num_permutations,
         seed=options.seed,
     )
+
+
+def audit_labels(options):
+    """Write a card for each label of a multi-label set."""
+    of_one_card = ("predictions", "baseline", "junit", "sarif", "calibrate")
+    given = [name for name in of_one_card if getattr(options, name)]
+    if given:
+        raise ValueError(
+            f"--multi-label writes a card a label, and --{given[0]} is about one card. Expected "
+            f"one of the two: audit a list whose labels are one name and the rest. Received: both"
+        )
+    audit = functools.partial(multilabel.audit_labels, separator=options.multi_label)
+    cards = audit_images(options, audit)
+    index = multilabel.write_labels(options.out, cards, with_pictures=not options.no_pictures)
+    marks = _choose_marks()
+    for name, card in cards.items():
+        worst = min((row.status for row in card.rows), key=rows.STATUSES.index)
+        _say(f"{marks[worst]} {name}: {card.headline}")
+    for note in next(iter(cards.values())).about["notes"]:
+        _say(f"note: {note}")
+    _say(f"Report cards: {index}")
+    return int(any(card.has_leak for card in cards.values()))
 
 
 def repair_images(options):

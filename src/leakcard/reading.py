@@ -52,6 +52,7 @@ MIN_SPLIT_SHARE = 0.5
 MAX_INDEXED = 500_000
 
 
+@values.keep_any_text
 def read_images(path):
     """Read the images of a folder or of a list into a table.
 

@@ -89,6 +89,7 @@ class Repair:
         return self.rows[self.rows["is_dropped"]]
 
 
+@values.keep_any_text
 def repair_table(
     table,
     *,

@@ -1,5 +1,6 @@
 """Bring what people write to one spelling where that is certain, and name it where it is not."""
 
+import functools
 import re
 
 import numpy as np
@@ -19,6 +20,21 @@ _AGE = re.compile(
     r"(\d+(?:[.,]\d+)?)\s*(y|m|w|d)?(?:rs?|ears?|onths?|eeks?|ays?)?(?:\s*old)?\.?", re.I
 )
 _NUMERIC_DATE = re.compile(r"(\d{1,4})[/.-](\d{1,2})[/.-](\d{1,4})(?:[ T].*)?")
+
+
+def keep_any_text(function):
+    """Make pandas hold text as Python does within a function, whatever is installed.
+
+    Where `pyarrow` is installed pandas 3 holds text in it, which refuses names of files that are no
+    UTF-8, and knows other regular expressions.
+    """
+
+    @functools.wraps(function)
+    def call(*arguments, **options):
+        with pd.option_context("mode.string_storage", "python"):
+            return function(*arguments, **options)
+
+    return call
 
 
 def clean_values(table):
@@ -48,6 +64,13 @@ def clean_values(table):
         table["patient_id"] = _clean_ids(table["patient_id"], notes)
     if "label" in table:
         table["label"] = _join_cases(table["label"], notes)
+        several = table["label"].astype(str).str.contains("|", regex=False)
+        if several.any():
+            example = table["label"][several].iloc[0]
+            notes.append(
+                f"{several.sum()} labels hold several names, such as {example!r}: each such label "
+                "is taken for a class of its own. If images have several labels: --multi-label."
+            )
     if "sex" in table:
         table["sex"] = _clean_sexes(table["sex"], notes)
     if "age_years" in table:

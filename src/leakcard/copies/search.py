@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from leakcard import values
 from leakcard.copies import candidates, fingerprints
 
 COLUMNS = [
@@ -136,6 +137,7 @@ def _write_notes(rows, found, num_flat):
     return notes
 
 
+@values.keep_any_text
 def find_duplicates(
     table,
     *,
