@@ -13,7 +13,7 @@ from leakcard.rows import MARKS
 
 SEPARATOR = "|"
 STYLE = (
-    "<style>body{font-family:sans-serif;max-width:75rem;margin:2rem auto}"
+    "<style>body{font-family:sans-serif;max-width:75rem;margin:2rem auto;padding:0 1rem}"
     "td,th{padding:.2rem .6rem;text-align:left}table{border-collapse:collapse}"
     "tr{border-bottom:1px solid #ddd}</style>"
 )
