@@ -297,7 +297,7 @@ def test_large_images_are_made_smaller_in_all_versions(tmp_path):
     ("options", "message"),
     [
         (["train.csv", "--out", "new"], "Expected test images"),
-        (["missing", "--out", "new"], "Expected a folder or a CSV file"),
+        (["missing", "--out", "new"], "Expected a folder, a CSV or Parquet file"),
         (["list.csv", "--out", "images/new"], "choose one with --out"),
         (["list.csv", "--out", "file/new"], "Expected a folder that may be written to"),
         (["list.csv", "--out", "probes"], "The folder has probes"),

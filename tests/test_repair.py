@@ -500,7 +500,7 @@ def test_a_label_that_is_the_source_is_left_and_said_with_exit_code_1(tmp_path, 
     ("name", "options", "message"),
     [
         ("images/train", [], "nothing to repair without two splits"),
-        ("missing", [], "Expected a folder or a CSV file"),
+        ("missing", [], "Expected a folder, a CSV or Parquet file"),
         ("images", ["--folds", "5000"], "Expected --folds from 2 to"),
         ("images", ["--folds", "1"], "Expected --folds from 2 to"),
         ("images", ["--out", "images/new.csv"], "choose one with --out"),
