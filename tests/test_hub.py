@@ -7,6 +7,7 @@ from pathlib import Path
 import datasets
 import numpy as np
 import pandas as pd
+import pyarrow
 import pytest
 from PIL import Image
 
@@ -57,7 +58,7 @@ def test_a_dataset_on_disk_is_read_with_its_splits_classes_and_images(rows, tmp_
         np.testing.assert_array_equal(np.asarray(Image.open(path)), Image.open(row["image"]))
     notes = " ".join(table.attrs["notes"])
     assert "6 images that the data hold are read from temporary copies (split train)." in notes
-    assert "'boxes'" in notes and "several values" in notes
+    assert "Not used: columns 'boxes', of bytes or several values a row." in notes
 
 
 def test_its_card_is_that_of_the_same_list_and_nothing_is_written_into_it(rows, tmp_path, capsys):
@@ -81,7 +82,7 @@ def test_a_dataset_of_one_part_has_no_split_and_rows_without_an_image_are_counte
     datasets.Dataset.from_list(rows, features).save_to_disk(tmp_path / "saved")
     table = leakcard.read_images(tmp_path / "saved")
     assert len(table) == 9 and table.get("split", pd.Series(dtype=object)).isna().all()
-    assert "1 rows without an image are left out." in table.attrs["notes"]
+    assert "1 rows name no image and are left out." in table.attrs["notes"]
 
 
 @pytest.mark.parametrize("with_images", [True, False])
@@ -101,13 +102,26 @@ def test_a_parquet_file_holds_paths_or_images(rows, tmp_path, with_images):
     assert table["image_id"][2] == ("000002.png" if with_images else "images/picture_2.png")
 
 
-def test_a_split_that_is_named_like_a_path_is_written_nowhere_else(rows, tmp_path):
+def test_a_split_that_is_named_like_a_path_is_written_nowhere_else(tmp_path):
     place = tmp_path / "place"
     place.mkdir()
-    batch = pd.DataFrame({"image": [{"bytes": b"x", "path": "../../a.png"}]})
-    table = hub._gather([batch], 1, place, "../../other", [])
-    (path,) = [path for path in tmp_path.rglob("*.png") if path.parent.name != "images"]
+    found = pyarrow.table({"image": [{"bytes": b"x", "path": "../../a.png"}]})
+    table = hub._gather(found.to_batches(), found.schema, 1, place, "../../other", [])
+    (path,) = tmp_path.rglob("*.png")
     assert place in path.parents and table["path"].tolist() == ["______other/000000.png"]
+
+
+def test_of_two_columns_of_images_one_is_read_however_empty_a_batch_of_it_is(
+    rows, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(hub, "BATCH_SIZE", 2)
+    cells = [{"bytes": Path(row["image"]).read_bytes(), "path": "a.png"} for row in rows]
+    listed = pd.DataFrame({"image": [None, None, *cells[2:]], "other": cells, "label": "a"})
+    listed.to_parquet(tmp_path / "list.parquet")
+    table = leakcard.read_images(tmp_path / "list.parquet")
+    assert table["image_id"].tolist() == [f"{number:06d}.png" for number in range(2, 10)]
+    notes = " ".join(table.attrs["notes"])
+    assert "2 rows name no image" in notes and "Not used: columns 'other', of bytes" in notes
 
 
 def test_what_cannot_be_read_ends_with_exit_code_2(tmp_path, capsys, monkeypatch):

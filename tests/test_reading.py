@@ -158,6 +158,12 @@ def test_folds_are_each_the_test_set_and_a_patient_in_two_folds_is_a_leak(tmp_pa
     assert row.status == "fail" and "in 2 of 5 folds" in row.figure
 
 
+def test_rows_that_name_no_image_are_counted(tmp_path):
+    write_images(tmp_path, ["1.png"])
+    table = write_list(tmp_path / "list.csv", "path,label\n1.png,a\n,a\n ,b\n")
+    assert len(table) == 1 and "2 rows name no image and are left out." in table.attrs["notes"]
+
+
 def test_an_unknown_split_is_refused(tmp_path):
     write_images(tmp_path, ["1.png"])
     table = write_list(tmp_path / "list.csv", "path,label,split\n1.png,a,outer\n")

@@ -1,6 +1,5 @@
 """Read tables that may hold the images themselves: Parquet files, Hugging Face datasets on disk."""
 
-import collections
 import re
 import tempfile
 from pathlib import Path
@@ -64,18 +63,11 @@ def read_dataset(folder, notes):
     parts = found if isinstance(found, datasets.DatasetDict) else {"": found}
     place, tables = _make_place(), []
     for split, part in parts.items():
-        classes = {}
+        part = part.with_format("arrow")  # images as they are stored
+        table = _gather(part.iter(BATCH_SIZE), part.data.schema, len(part), place, split, notes)
         for name, feature in part.features.items():
-            if isinstance(feature, datasets.Image):
-                part = part.cast_column(name, datasets.Image(decode=False))
-            elif isinstance(feature, datasets.ClassLabel):
-                classes[name] = dict(enumerate(feature.names))
-        batches = part.with_format("pandas").iter(BATCH_SIZE)
-        table = _gather(batches, len(part), place, split, notes)
-        for name, names in classes.items():
-            table[name] = table[name].map(
-                lambda text, names=names: names.get(int(float(text))), "ignore"
-            )
+            if isinstance(feature, datasets.ClassLabel):
+                table[name] = pd.to_numeric(table[name]).map(dict(enumerate(feature.names)))
         tables.append(table.assign(split=split) if split else table)
     return pd.concat(tables, ignore_index=True), place
 
@@ -101,8 +93,8 @@ def read_parquet(path, notes):
     place = _make_place()
     try:
         with parquet.ParquetFile(path) as file:
-            batches = (batch.to_pandas() for batch in file.iter_batches(BATCH_SIZE))
-            table = _gather(batches, file.metadata.num_rows, place, "", notes)
+            batches, num_rows = file.iter_batches(BATCH_SIZE), file.metadata.num_rows
+            table = _gather(batches, file.schema_arrow, num_rows, place, "", notes)
     except ArrowException as error:
         raise ValueError(
             f"The list of images cannot be read. Expected a Parquet file. Received: {path}: {error}"
@@ -115,62 +107,62 @@ def _make_place():
     return Path(_kept[-1].name)
 
 
-def _gather(batches, num_rows, place, split, notes):
-    """Join batches of rows as text, their images written to files."""
-    tables, counts, first = [], collections.Counter(), 0
+def _gather(batches, schema, num_rows, place, split, notes):
+    """Join Arrow batches of rows as text, the images in them written to files."""
+    held, unused = _choose_columns(schema)
+    if unused:
+        told = f"Not used: columns {values.list_some(unused)}, of bytes or several values a row."
+        if told not in notes:  # each split would say it
+            notes.append(told)
+    tables, first = [], 0
+    folder = re.sub(r"[^\w-]", "_", split)  # a name, never a way out of the temporary folder
     with tqdm(total=num_rows, desc=f"read {split}".strip(), leave=False) as bar:
         for batch in batches:
-            batch = pd.DataFrame(batch)
+            batch = batch.to_pandas().drop(columns=unused)
             batch = batch.set_axis(range(first, first + len(batch)))
-            batch = _write_images(batch, place, re.sub(r"[^\w-]", "_", split), counts, notes)
-            tables.append(_write_as_text(batch, notes))
+            if held:
+                cells = batch.pop(held).items()
+                paths = {
+                    number: _write_image(cell, place, folder, number) for number, cell in cells
+                }
+                batch["path"] = pd.Series(paths, dtype=object)
+            text = batch.astype(str).astype(object)
+            tables.append(text.where(batch.notna(), np.nan))
             first += len(batch)
             bar.update(len(batch))
-    where = f" (split {split})" if split else ""
-    notes.extend(f"{count} {what}{where}." for what, count in counts.items())
+    num_written = sum(1 for file in (place / folder).glob("*") if file.is_file())
+    if num_written:
+        where = f" (split {split})" if split else ""
+        notes.append(
+            f"{num_written} images that the data hold are read from temporary copies{where}."
+        )
     return pd.concat(tables) if tables else pd.DataFrame()
 
 
-def _is_image(cell):
-    return isinstance(cell, dict) and {"bytes", "path"} <= set(cell)
+def _choose_columns(schema):
+    """The column of images, or None, and those that no list could have."""
+    from pyarrow import types
 
-
-def _write_images(batch, place, split, counts, notes):
-    held = [name for name in batch if batch[name].map(_is_image).any()]
-    if not held:
-        return batch
-    names = {}
-    for number, cell in batch[held[0]].items():
-        if not _is_image(cell) or (cell["bytes"] is None and not cell["path"]):
-            counts["rows without an image are left out"] += 1
-        elif cell["bytes"] is None:
-            names[number] = cell["path"]
-        else:
-            # Named by its row, so that a person finds it again; its own name need not be unique.
-            name = Path(split) / f"{number:06d}{Path(cell['path'] or '').suffix}"
-            (place / name).parent.mkdir(exist_ok=True)
-            (place / name).write_bytes(cell["bytes"])
-            names[number] = name.as_posix()
-            counts["images that the data hold are read from temporary copies"] += 1
-    if len(held) > 1:
-        _say_once(f"Not used: the images of {values.list_some(held[1:])}.", notes)
-    return batch.drop(columns=held).assign(path=pd.Series(names, dtype=object))
-
-
-def _write_as_text(batch, notes):
-    """Cells as a list would have them; columns of lists and records are left out."""
-    nested = [
+    kinds = {field.name: getattr(field.type, "storage_type", field.type) for field in schema}
+    images = [
         name
-        for name in batch
-        if batch[name].map(lambda c: isinstance(c, list | dict | np.ndarray)).any()
+        for name, kind in kinds.items()
+        if types.is_struct(kind) and {"bytes", "path"} <= {field.name for field in kind}
     ]
-    if nested:
-        told = f"Not used: columns {values.list_some(nested)}, which hold several values a row."
-        _say_once(told, notes)
-    flat = batch.drop(columns=nested)
-    return flat.astype(str).astype(object).where(flat.notna(), np.nan)
+    held = images[0] if images else None
+    is_odd = (types.is_nested, types.is_binary, types.is_large_binary, types.is_fixed_size_binary)
+    odd = [name for name, kind in kinds.items() if any(one(kind) for one in is_odd)]
+    return held, [name for name in odd if name != held]
 
 
-def _say_once(note, notes):
-    if note not in notes:  # each batch would say it
-        notes.append(note)
+def _write_image(cell, place, folder, number):
+    """Return where the image of a cell lies; NaN if there is none."""
+    if cell is None or (cell["bytes"] is None and not cell["path"]):
+        return np.nan
+    if cell["bytes"] is None:
+        return cell["path"]
+    # Named by its row, so that a person finds it again; its own name need not be unique.
+    name = Path(folder) / f"{number:06d}{Path(cell['path'] or '').suffix}"
+    (place / name).parent.mkdir(exist_ok=True)
+    (place / name).write_bytes(cell["bytes"])
+    return name.as_posix()

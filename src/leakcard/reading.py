@@ -312,6 +312,9 @@ def _name_classes(rows, notes):
 def _read_list(path, table, folder, notes):
     given = list(table.columns)
     table = _name_columns(table, path, notes)
+    num_unnamed = int(table["path"].isna().sum())
+    if num_unnamed:
+        notes.append(f"{num_unnamed} rows name no image and are left out.")
     table = table[table["path"].notna()].reset_index(drop=True)
     if table.empty:
         raise ValueError(f"The list names no image. Expected a row an image. Received: {path}")
