@@ -9,7 +9,7 @@ from PIL import Image
 
 import leakcard
 from leakcard import __main__ as command
-from leakcard import calibration, facts
+from leakcard import calibration, facts, rules
 from phantoms import sets
 
 KINDS = ("mirrored", "turned by 3 degrees", "negative")
@@ -26,6 +26,7 @@ def test_disguised_images_are_found_again(card):
     copies, absurd = calibration.calibrate(card, 20, KINDS, num_permutations=99)
     assert copies.status == "pass" and copies.value >= 0.95 and "of 60 disguised" in copies.figure
     assert absurd.status == "pass" and "cannot be told" in absurd.reason
+    assert all(rules.find_rule(row) is not None for row in (copies, absurd))
 
 
 def test_what_is_not_found_on_images_like_these_is_no_pass(card):

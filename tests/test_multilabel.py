@@ -61,6 +61,23 @@ def test_what_does_not_fit_is_refused_in_words(listed, tmp_path, capsys):
     assert "--calibrate is about one card" in capsys.readouterr().err
 
 
+def test_where_no_image_can_be_read_the_exit_code_is_not_that_of_a_pass(tmp_path, capsys):
+    labels = ["a|b", "a", "b", "a|b"] * 10
+    rows = [
+        (f"{number}.png", label, "test" if number % 8 < 4 else "train")
+        for number, label in enumerate(labels)
+    ]
+    folder, out = tmp_path / "set", tmp_path / "cards"
+    folder.mkdir()
+    for name, _, _ in rows:
+        (folder / name).write_bytes(f"no picture, {name}".encode())
+    pd.DataFrame(rows, columns=["path", "label", "split"]).to_csv(folder / "l.csv", index=False)
+    assert command.main(["audit", str(folder / "l.csv"), "--multi-label", "--out", str(out)]) == 2
+    told = capsys.readouterr()
+    assert "no image could be read" in told.err and "cannot be read: 0.png" in told.out
+    assert "40 images could not be read" in (out / "index.html").read_text(encoding="utf-8")
+
+
 def test_several_names_in_a_label_are_said_where_they_were_not_declared(listed):
     card = leakcard.audit(leakcard.read_images(listed), pairs=pd.DataFrame(), checks={})
     (note,) = [note for note in card.about["notes"] if "--multi-label" in note]

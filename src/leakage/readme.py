@@ -291,8 +291,8 @@ def format_rates(results_dir):
     fails = rows["status"].eq("fail").groupby([rows["kind"], rows["size"], rows["seed"]]).any()
     return (
         f"**How good is it?** Sets whose truth is known are drawn and audited, {num_sets} of each "
-        "kind of leak and size (`python -m benchmarks.sensitivity`). "
-        f"Found in at least {WELL_FOUND:.0%} of the sets: {'; '.join(parts)}. Missed more often at "
+        "kind of leak and size (`python -m benchmarks.sensitivity`). Found in at least "
+        f"{WELL_FOUND:.0%} of the sets: {'; '.join(parts)}. Missed more often at "
         f"{sizes.max()} images: {', '.join(named) or 'none'}. Of {len(fails)} clean sets "
         f"{fails.sum()} failed; {alarms} of {tested:,} of their testable rows alarm "
         f"({alarms / tested:.1%}). Every rule's own rates: [docs/rules](docs/rules/).\n"

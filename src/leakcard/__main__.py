@@ -234,12 +234,17 @@ def main(arguments=None):
     if compared:
         for line in guard.describe_comparison(compared):
             _say(line)
-    if compared.new if compared else card.has_leak:
+    return _conclude([card], compared.new if compared else card.has_leak)
+
+
+def _conclude(cards, has_leak):
+    """The exit code of cards of the same images; why, where nothing could be checked."""
+    if has_leak:
         return 1
-    if card.about["num_read"] == 0 and card.about["num_unreadable"]:
+    if cards[0].about["num_read"] == 0 and cards[0].about["num_unreadable"]:
         sys.stderr.write("leakcard: no image could be read; nothing was checked but the list.\n")
         return 2
-    if all(row.status == "not testable" for row in card.rows):
+    if all(row.status == "not testable" for card in cards for row in card.rows):
         sys.stderr.write(
             "leakcard: nothing could be checked. Give readable images, or columns label and "
             "split.\n"
@@ -303,14 +308,12 @@ def audit_labels(options):
     audit = functools.partial(multilabel.audit_labels, separator=options.multi_label)
     cards = audit_images(options, audit)
     index = multilabel.write_labels(options.out, cards, with_pictures=not options.no_pictures)
-    marks = _choose_marks()
     for name, card in cards.items():
-        worst = min((row.status for row in card.rows), key=rows.STATUSES.index)
-        _say(f"{marks[worst]} {name}: {card.headline}")
-    for note in next(iter(cards.values())).about["notes"]:
-        _say(f"note: {note}")
+        _say(f"{_choose_marks()[rows.group_rows(card.rows)[0][0]]} {name}: {card.headline}")
+    cards = list(cards.values())
+    _say_left_out(cards[0])
     _say(f"Report cards: {index}")
-    return int(any(card.has_leak for card in cards.values()))
+    return _conclude(cards, any(card.has_leak for card in cards))
 
 
 def repair_images(options):
@@ -421,13 +424,17 @@ def write_report(card, out, verbose=False):
     if card.scores is not None:
         for line in predictions.describe_scores(card.scores):
             _say(line)
+    _say_left_out(card)
+    _say(f"{card.describe()}\nReport card: {out / 'report_card.html'}")
+
+
+def _say_left_out(card):
     for note in card.about["notes"]:
         _say(f"note: {note}")
     unreadable = [f"{one['image_id']}: {one['reason']}" for one in card.about["unreadable"]]
     names, more = rows.show_first(unreadable, card.about["num_unreadable"])
     for text in [*names, *filter(None, [more])]:
         _say(f"left out, cannot be read: {text}")
-    _say(f"{card.describe()}\nReport card: {out / 'report_card.html'}")
 
 
 if __name__ == "__main__":

@@ -300,6 +300,11 @@ def compare_cards(cards):
     return grid.sort_index(level="code", sort_remaining=False)
 
 
+def name_file(number, name):
+    """A name for a file that sorts by number and is allowed everywhere: `02_no_finding`."""
+    return f"{number:02d}_{re.sub(r'[^A-Za-z0-9]+', '_', name).strip('_')}"
+
+
 def write_cards(folder, cards):
     """Write each card as JSON and Markdown.
 
@@ -317,7 +322,7 @@ def write_cards(folder, cards):
     """
     paths = []
     for number, (name, card) in enumerate(cards.items(), start=1):
-        stem = f"{PREFIX}_{number:02d}_{re.sub(r'[^A-Za-z0-9]+', '_', name).strip('_')}"
+        stem = f"{PREFIX}_{name_file(number, name)}"
         paths.append(files.write_json(Path(folder) / f"{stem}.json", card.to_json()))
         files.write_text(Path(folder) / f"{stem}.md", card.to_markdown())
     return paths

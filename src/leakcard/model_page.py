@@ -27,17 +27,17 @@ vertical-align:top;border-bottom:1px solid #ddd}.pairs figure{width:140px}
 
 def write_page(probes, with_pictures=True):
     """Write `probes.html`: what each version is, two images in all versions, what was left out."""
-    parts = _open("Probes")
+    parts = page.open_page("Probes", STYLE)
     parts += [f"<p>{html.escape(tell_size(probes))}</p>", f"<p>{MIXED}</p>"]
     parts += _format_meanings(probes)
     parts += _format_examples(probes, {}) if with_pictures else []
     parts += page.format_list("What was not probed, and what was found", probes.notes)
-    return files.write_text(probes.folder / "probes.html", _close(parts))
+    return files.write_text(probes.folder / "probes.html", page.close_page(parts))
 
 
 def write_model_card(probes, answers, scores, with_pictures=True):
     """Write `model_card.html` and `model_card.csv` beside the probes."""
-    parts = _open("Model card")
+    parts = page.open_page("Model card", STYLE)
     for model in answers:
         status, title = model_card.judge(scores, model)
         parts.append(
@@ -52,20 +52,7 @@ def write_model_card(probes, answers, scores, with_pictures=True):
     parts += _format_meanings(probes)
     parts += page.format_list("What was not probed, and what was found", probes.notes)
     files.write_csv(probes.folder / "model_card.csv", scores)
-    return files.write_text(probes.folder / "model_card.html", _close(parts))
-
-
-def _open(title):
-    return [
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{title}</title><style>{page.STYLE}{STYLE}</style></head><body><main>",
-        f"<h1>{title}</h1>",
-    ]
-
-
-def _close(parts):
-    return "\n".join([*parts, "</main></body></html>"]) + "\n"
+    return files.write_text(probes.folder / "model_card.html", page.close_page(parts))
 
 
 def tell_size(probes):

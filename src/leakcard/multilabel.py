@@ -1,22 +1,16 @@
 """Sets whose images have several labels each: a card a label, has it against has it not."""
 
 import html
-import os
-import re
 from pathlib import Path
 
 import pandas as pd
 
 import leakcard
-from leakcard import files
-from leakcard.rows import MARKS
+from leakcard import files, page
+from leakcard.card import name_file
+from leakcard.rows import MARKS, STATUSES
 
 SEPARATOR = "|"
-STYLE = (
-    "<style>body{font-family:sans-serif;max-width:75rem;margin:2rem auto;padding:0 1rem}"
-    "td,th{padding:.2rem .6rem;text-align:left}table{border-collapse:collapse}"
-    "tr{border-bottom:1px solid #ddd}</style>"
-)
 
 
 def split_labels(labels, separator=SEPARATOR):
@@ -109,30 +103,30 @@ def write_labels(folder, cards, with_pictures=True):
     Path
         Of `index.html`.
     """
-    folder = Path(folder)
-    links = {}
+    folder, heads = Path(folder), []
     for number, (name, card) in enumerate(cards.items(), start=1):
-        place = folder / f"{number:02d}_{re.sub(r'[^A-Za-z0-9]+', '_', name).strip('_')}"
-        card.write(place, with_pictures)
-        links[name] = os.path.relpath(place / "report_card.html", folder)
+        place = name_file(number, name)
+        card.write(folder / place, with_pictures)
+        link = f'<a href="{place}/report_card.html">{html.escape(name)}</a>'
+        heads.append(f'<th scope="col"{page.LEFT}>{link}</th>')
     grid = leakcard.compare_cards(cards)
-    worst_first = grid.isin(["fail"]).sum(axis=1).mul(1000) + grid.isin(["warn"]).sum(axis=1)
-    grid = grid.loc[worst_first.sort_values(ascending=False, kind="stable").index]
-    heads = "".join(
-        f'<th scope="col"><a href="{html.escape(links[name])}">{html.escape(name)}</a></th>'
-        for name in grid
-    )
+    counts = [(grid == status).sum(axis=1) for status in STATUSES[:2]]
+    order = sorted(range(len(grid)), key=lambda row: [-count.iloc[row] for count in counts])
     lines = [
-        f'<tr><th scope="row">{html.escape(f"{code} {title}")}</th>'
-        + "".join(f"<td>{MARKS.get(status, '')} {html.escape(status)}</td>" for status in row)
+        f'<tr><th scope="row"{page.LEFT}>{html.escape(" ".join(grid.index[row]))}</th>'
+        + "".join(f"<td>{MARKS.get(status, '')} {status}</td>" for status in grid.iloc[row])
         + "</tr>"
-        for (code, title), row in zip(grid.index, grid.to_numpy(), strict=True)
+        for row in order
     ]
-    page = (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Report cards by label</title>'
-        f"{STYLE}<h1>Report cards by label</h1><p>A card a label: having it against not having it. "
-        "Each is corrected for its own tests alone.</p>"
-        f'<table><tr><th scope="col">row of the card</th>{heads}</tr>{"".join(lines)}'
-        "</table></html>"
-    )
-    return files.write_text(folder / "index.html", page)
+    about = next(iter(cards.values())).about
+    parts = [
+        *page.open_page("Report cards by label"),
+        "<p>A card a label: having it against not having it.</p>",
+        '<div style="overflow-x:auto" tabindex="0"><table>',
+        f'<tr><th scope="col"{page.LEFT}>row of the card</th>{"".join(heads)}</tr>',
+        *lines,
+        "</table></div>",
+        *page.format_list("What was guessed, joined or not used", about["notes"]),
+        f"<p>{about['num_unreadable']} images could not be read; the cards name them.</p>",
+    ]
+    return files.write_text(folder / "index.html", page.close_page(parts))

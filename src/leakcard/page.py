@@ -62,6 +62,21 @@ def _format_table(rows):
     return "".join(lines) + "</tbody></table></div>"
 
 
+def open_page(title, style=""):
+    """Return the first parts of a page of our own, with its title as a heading."""
+    return [
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{title}</title><style>{STYLE}{style}</style></head><body><main>",
+        f"<h1>{title}</h1>",
+    ]
+
+
+def close_page(parts):
+    """Join the parts of a page."""
+    return "\n".join([*parts, "</main></body></html>"]) + "\n"
+
+
 def format_page(card, with_pictures=True):
     """Return the whole card as one page.
 
@@ -80,10 +95,7 @@ def format_page(card, with_pictures=True):
     groups = group_rows(card.rows)
     worst = groups[0][0] if groups else "not testable"
     parts = [
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>Leakage report card</title><style>{STYLE}</style></head><body><main>",
-        "<h1>Leakage report card</h1>",
+        *open_page("Leakage report card"),
         f'<p class="headline" style="background:{COLOURS[worst]}">{MARKS[worst]} '
         f"{html.escape(card.headline)}</p><p>{html.escape(card.describe())}</p>",
     ]
@@ -107,7 +119,7 @@ def format_page(card, with_pictures=True):
     unreadable = [f"{one['image_id']}: {one['reason']}" for one in card.about["unreadable"]]
     names, more = show_first(unreadable, card.about["num_unreadable"])
     parts += format_list("Left out: could not be read", [*names, *filter(None, [more])])
-    return "\n".join([*parts, "</main></body></html>"]) + "\n"
+    return close_page(parts)
 
 
 def _format_finding(row, has_files):

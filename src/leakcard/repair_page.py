@@ -199,10 +199,7 @@ def format_page(repair):
     """Return one page: what changed, sizes, and the rows of both cards next to each other."""
     lines = tell(repair)
     parts = [
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>Repaired split</title><style>{page.STYLE}{STYLE}</style></head><body><main>",
-        "<h1>Repaired split</h1>",
+        *page.open_page("Repaired split", STYLE),
         f"<ul>{''.join(f'<li>{html.escape(line)}</li>' for line in lines)}</ul>",
         *_draw_bars(repair),
         *_format_sizes(repair),
@@ -222,7 +219,7 @@ def format_page(repair):
         more = len(repair.dropped) - len(dropped)
         more = f"<p>and {more} more in changes.csv</p>" if more else ""
         parts.append(f"<h2>Dropped</h2><ul>{listed}</ul>{more}")
-    return "\n".join([*parts, "</main></body></html>"]) + "\n"
+    return page.close_page(parts)
 
 
 def _draw_bars(repair):
