@@ -1,7 +1,8 @@
 """Measure the search for duplicates on real X-rays: what it finds, and what it should not find.
 
 `python -m benchmarks.calibrate_copies --data-dir DIR` copies NIH and Kermany images in the ways in
-which pictures travel between data sets, searches originals and copies together, and counts.
+which pictures travel between data sets, searches originals and copies together, and counts. With
+`--side 128` the images are made so small first, and copies alone are counted.
 """
 
 import argparse
@@ -112,7 +113,7 @@ def count_false_pairs(table, images_of, search="full", num_jobs=1):
     }
 
 
-def format_calibration(recall, false_pairs):
+def format_calibration(recall, false_pairs, side=None):
     """Write the calibration as Markdown.
 
     Parameters
@@ -120,7 +121,9 @@ def format_calibration(recall, false_pairs):
     recall : DataFrame
         From `measure_recall`.
     false_pairs : list of dict
-        From `count_false_pairs`.
+        From `count_false_pairs`; empty where they were not looked for.
+    side : int, optional
+        To which the images were made smaller, in pixels.
 
     Returns
     -------
@@ -130,10 +133,12 @@ def format_calibration(recall, false_pairs):
     lines = [
         "# Calibration of the search for copies",
         "",
-        f"Real X-rays of {', '.join(dict.fromkeys(recall['source']))}. Recall with its 95 % Wilson "
-        f"interval. A copy: at least {overlay.MIN_POINTS} common points, detail that correlates by "
-        f"{overlay.MIN_CORRELATION} and is displaced by at most {overlay.MAX_SHIFT_PX} of 128 "
-        "pixels once one is laid over the other. These thresholds were chosen on 50 images of each "
+        f"Real X-rays of {', '.join(dict.fromkeys(recall['source']))}"
+        f"{f', made {side} x {side} pixels small first' if side else ''}. Recall with its 95 % "
+        f"Wilson interval. A copy: at least {overlay.MIN_POINTS} common points, detail that "
+        f"correlates by {overlay.MIN_CORRELATION} and is displaced by at most "
+        f"{overlay.MAX_SHIFT_PX} of 128 pixels once one is laid over the other. "
+        "These thresholds were chosen on 50 images of each "
         "source (seed 0) and on the pairs of all NIH and Kermany images, so that their counts of "
         "false pairs are of images that were seen; that nearly half of the smaller frame must be "
         "in common was added after a first run on the images of this table, in which 12 pairs had "
@@ -155,6 +160,8 @@ def format_calibration(recall, false_pairs):
     num_false = recall.drop_duplicates(["copy", "search"]).groupby("search")["num_false"].sum()
     told = ", ".join(f"{count} ({search})" for search, count in num_false.items())
     lines += ["", f"Pairs found above that are no copies of each other: {told}."]
+    if not false_pairs:
+        return "\n".join(lines) + "\n"
     names = [name for name in false_pairs[0] if name not in ("images_of", "search", "named")]
     heads = [f"{one['images_of']}, {one['search']}" for one in false_pairs]
     lines += ["", "| all images | " + " | ".join(heads) + " |"]
@@ -172,6 +179,7 @@ def main(arguments=None):
     parser.add_argument("--out", default=None, help="default: results/calibration")
     parser.add_argument("--num-images", type=int, default=320, help="copied images a source")
     parser.add_argument("--seed", type=int, default=1, help="decides the images and the copies")
+    parser.add_argument("--side", type=int, default=None, help="make images so small, in pixels")
     parser.add_argument("--jobs", type=int, default=1, help="threads")
     options = parser.parse_args(arguments)
     data_dir = options.data_dir or paths.get_data_dir()
@@ -187,16 +195,20 @@ def main(arguments=None):
         chosen += [(SOURCES[number], path) for path in pool["path"].iloc[rows]]
     sources, chosen = zip(*chosen, strict=True)
     decoded = [images.decode_image(path) for path in tqdm(chosen, "decode images", leave=False)]
-    pool = data.concatenate_tables(pools)
-    false_pairs = [
-        count_false_pairs(pool, " and ".join(SOURCES), search, options.jobs)
-        for search in duplicates.SEARCHES
-    ]
-    fresh = data.READERS[FRESH_SOURCE](data_dir)
-    false_pairs.append(count_false_pairs(fresh, FRESH_SOURCE, num_jobs=options.jobs))
+    false_pairs = []
+    if options.side:
+        decoded = [images.resize_image(image, options.side) for image in decoded]
+    else:
+        pool, fresh = data.concatenate_tables(pools), data.READERS[FRESH_SOURCE](data_dir)
+        false_pairs = [
+            count_false_pairs(pool, " and ".join(SOURCES), search, options.jobs)
+            for search in duplicates.SEARCHES
+        ]
+        false_pairs.append(count_false_pairs(fresh, FRESH_SOURCE, num_jobs=options.jobs))
     recall = measure_recall(decoded, sources, options.seed, options.jobs)
     content = {
         "seed": options.seed,
+        "side": options.side,
         "hash_radius": duplicates.HASH_RADIUS,
         "min_points": overlay.MIN_POINTS,
         "min_correlation": overlay.MIN_CORRELATION,
@@ -204,9 +216,10 @@ def main(arguments=None):
         "recall": recall.to_dict("records"),
         "false_pairs": false_pairs,
     }
-    files.write_json(f"{out}/duplicates.json", content)
-    report = format_calibration(recall, false_pairs)
-    files.write_text(f"{out}/duplicates.md", report)
+    name = f"duplicates_{options.side}px" if options.side else "duplicates"
+    files.write_json(f"{out}/{name}.json", content)
+    report = format_calibration(recall, false_pairs, options.side)
+    files.write_text(f"{out}/{name}.md", report)
     sys.stdout.write(report)
     return 0
 
