@@ -114,7 +114,10 @@ def write_labels(folder, cards, with_pictures=True):
     order = sorted(range(len(grid)), key=lambda row: [-count.iloc[row] for count in counts])
     lines = [
         f'<tr><th scope="row"{page.LEFT}>{html.escape(" ".join(grid.index[row]))}</th>'
-        + "".join(f"<td>{MARKS.get(status, '')} {status}</td>" for status in grid.iloc[row])
+        + "".join(
+            f'<td style="white-space:nowrap">{MARKS.get(status, "")} {status}</td>'
+            for status in grid.iloc[row]
+        )
         + "</tr>"
         for row in order
     ]
