@@ -8,7 +8,7 @@ import json
 import pandas as pd
 import pytest
 
-from benchmarks import ancestor, audit, hashes, probes, repair, sensitivity
+from benchmarks import ancestor, audit, hashes, predictions, probes, repair, sensitivity
 from leakcard import rules
 
 CLOCKS = {"seconds", "cpu_seconds"}
@@ -35,6 +35,11 @@ def test_a_repair_of_planted_units_is_timed_and_compared_with_the_fewest_moves()
     (run,) = found["runs"]
     assert run["num_images"] == 200 and run["seconds"] > 0 and not found["real"]
     assert run["units_in_two_splits"] == 0 and run["moved"] >= run["moved_at_least"] > 0
+
+
+def test_the_scores_of_several_models_are_timed():
+    found = predictions.main(["--small"])
+    assert found["num_scores"] > 2 * 8 and found["seconds"] > 0  # groups of each of two models
 
 
 def test_probes_tell_for_each_model_whether_it_was_named():
