@@ -1,5 +1,6 @@
 """What several tests share: real data where it is, and a cache of their own."""
 
+import functools
 import gc
 import os
 from pathlib import Path
@@ -27,6 +28,15 @@ def shared_dir():
     if not (folder / "data").is_dir():
         pytest.skip(f"no real data in {folder} (set LEAKAGE_SHARED_DIR to its place)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def read_real(shared_dir):
+    """Read a real source by its name, once for all tests of a process; a table of one's own."""
+    from leakage import data
+
+    read = functools.cache(lambda name: data.READERS[name](shared_dir / "data"))
+    return lambda name: read(name).copy()
 
 
 @pytest.fixture(autouse=True)

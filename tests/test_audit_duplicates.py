@@ -326,8 +326,8 @@ def test_a_mirror_image_and_a_negative_are_changes_of_signs(originals):
 
 
 @pytest.mark.shared
-def test_the_ten_identical_pairs_of_wolves_and_huskies_are_found(shared_dir):
-    table = data.READERS["wolf_husky"](shared_dir / "data")
+def test_the_ten_identical_pairs_of_wolves_and_huskies_are_found(read_real):
+    table = read_real("wolf_husky")
     found = duplicates.find_duplicates(table, search="fast")
     assert len(found) == 10 and set(found["kind"]) == {"file"}
     across = found[found["split_a"] != found["split_b"]]
@@ -342,8 +342,8 @@ def test_the_ten_identical_pairs_of_wolves_and_huskies_are_found(shared_dir):
 
 
 @pytest.mark.shared
-def test_copies_of_real_x_rays_are_found_and_different_patients_are_not(shared_dir):
-    pools = [data.READERS[source](shared_dir / "data") for source in calibrate.SOURCES]
+def test_copies_of_real_x_rays_are_found_and_different_patients_are_not(read_real):
+    pools = [read_real(source) for source in calibrate.SOURCES]
     table = data.concatenate_tables(
         [pool.drop_duplicates("patient_id").iloc[::50].head(4) for pool in pools]
     )

@@ -10,17 +10,12 @@ from leakage.data import splits
 pytestmark = pytest.mark.shared
 
 
-@pytest.fixture
-def data_dir(shared_dir):
-    return shared_dir / "data"
-
-
 def show_alarms(card):
     return {row.check: row.status for row in card.rows if row.status in ("fail", "warn")}
 
 
-def test_the_ten_pairs_of_the_white_wolves_are_found_and_two_are_across_splits(data_dir):
-    table = data.READERS["wolf_husky"](data_dir)
+def test_the_ten_pairs_of_the_white_wolves_are_found_and_two_are_across_splits(read_real):
+    table = read_real("wolf_husky")
     table = table[table["source"].str.endswith("same_backgrounds")]
     card = leakcard.audit(table)
     across = card.get_row("duplicates_across_splits")
@@ -31,8 +26,8 @@ def test_the_ten_pairs_of_the_white_wolves_are_found_and_two_are_across_splits(d
     assert card.get_row("patient_across_splits").status == "not testable"
 
 
-def test_the_background_of_wolves_and_huskies_is_found(data_dir):
-    table = data.READERS["wolf_husky"](data_dir)
+def test_the_background_of_wolves_and_huskies_is_found(read_real):
+    table = read_real("wolf_husky")
     table = table[table["source"].str.endswith("different_backgrounds")]
     card = leakcard.audit(table, copies="fast")
     assert card.get_row("background").status == "fail"
@@ -40,8 +35,8 @@ def test_the_background_of_wolves_and_huskies_is_found(data_dir):
     assert card.get_row("border_classifier").status == "fail"
 
 
-def test_the_published_draw_has_its_replacement_ages_source_and_file_types_found(data_dir):
-    pool = data.read_study(data_dir, "children")
+def test_the_published_draw_has_its_replacement_ages_source_and_file_types_found(shared_dir):
+    pool = data.read_study(shared_dir / "data", "children")
     drawn = splits.draw_split(
         pool, published.PROTOCOLS["ancestor"], published.SPLIT_SIZES["S1"], 20
     )
@@ -65,8 +60,8 @@ def test_the_published_draw_has_its_replacement_ages_source_and_file_types_found
     assert 0.4 < row.effect < 0.7 and "where the largest class has" in row.figure
 
 
-def test_patients_in_both_classes_children_and_views_of_the_nih_subset_are_found(data_dir):
-    table = data.READERS["nih"](data_dir, labels=["normal", "pneumonia"])
+def test_patients_in_both_classes_children_and_views_of_the_nih_subset_are_found(read_real):
+    table = read_real("nih")
     table["split"] = ["test" if number % 5 == 0 else "train" for number in range(len(table))]
     asked = {name: leakcard.CHECKS[name] for name in ("groups", "ages", "properties")}
     card = leakcard.audit(table, pairs=planted.NO_PAIRS, checks=asked)

@@ -400,14 +400,14 @@ def test_a_small_cnn_trained_on_planted_letters_is_named_through_the_script_for_
     from leakage import networks
 
     monkeypatch.setitem(sets.SETS, "letter in the corner", draw_letter_in_the_corner)
-    table = write_list(tmp_path, "letter in the corner", 200, split="train")
+    table = write_list(tmp_path, "letter in the corner", 120, split="train")
     train = images.load_images(table["path"], 64)
     target = (table["label"] == LABELS[1]).to_numpy(int)
     net = networks.build_small_cnn((64, 64, 3), seed=1)
     net.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    net.fit(train, target, epochs=8, batch_size=20, verbose=0)
+    net.fit(train, target, epochs=10, batch_size=20, verbose=0)
     (tmp_path / "test").mkdir()
-    write_list(tmp_path / "test", "letter in the corner", 100, seed=1)
+    write_list(tmp_path / "test", "letter in the corner", 60, seed=1)
     listed, out = tmp_path / "test" / "list.csv", tmp_path / "probes"
     assert run(listed, "--out", out) == 0
     for number, model in enumerate((net, nest(net))):

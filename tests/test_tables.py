@@ -240,10 +240,10 @@ def test_a_repeated_image_id_is_refused():
 
 
 @pytest.mark.shared
-def test_the_real_sources_have_their_known_counts(shared_dir):
+def test_the_real_sources_have_their_known_counts(read_real):
     counts = {}
     for name in ("cohen", "kermany", "nih", "wolf_husky"):
-        table = data.READERS[name](shared_dir / "data")
+        table = read_real(name)
         assert not table.attrs["unreadable"]
         counts[name] = table["label"].value_counts().to_dict()
         if name == "cohen":
@@ -255,8 +255,8 @@ def test_the_real_sources_have_their_known_counts(shared_dir):
 
 
 @pytest.mark.shared
-def test_files_that_are_not_those_of_the_source_are_counted(shared_dir):
-    wolves, resized = (data.READERS[name](shared_dir / "data") for name in ("wolf_husky", "nih"))
+def test_files_that_are_not_those_of_the_source_are_counted(read_real):
+    wolves, resized = read_real("wolf_husky"), read_real("nih")
     assert sources.describe_changed_files(wolves) == ""
     told = sources.describe_changed_files(resized)
     assert told == "801 of 801 nih files are not those of the source (resized?)"
