@@ -63,9 +63,9 @@ def draw_chest(folder, num_images, seed, confounding, size_px):
     return data.phantoms.read_table(folder).assign(split="test")
 
 
-def fit_reader(folder, options):
+def fit_reader(folder, num_images, size_px):
     """Fit a reader of lesions: the middle alone, and marks, hospital and age follow nothing."""
-    table = draw_chest(folder, options.num_fitted, FITTED_SEED, 0.0, options.size_px)
+    table = draw_chest(folder, num_images, FITTED_SEED, 0.0, size_px)
     pictures = [describe_middle(images.decode_image(path)) for path in table["path"]]
     fit = pipeline.make_pipeline(
         preprocessing.StandardScaler(), linear_model.LogisticRegression(C=0.003, max_iter=1000)
@@ -124,7 +124,7 @@ KINDS = {
 
 
 def measure(options):
-    reader = fit_reader(common.make_folder() / "fitted", options)
+    reader = fit_reader(common.make_folder() / "fitted", options.num_fitted, options.size_px)
     rows = []
     for kind, wanted in KINDS.items():
         found = [measure_seed(kind, seed, options, reader) for seed in range(options.num_seeds)]
