@@ -23,7 +23,13 @@ from leakcard import files
 BLOCK = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
 DOCS = ("docs/results.md", "docs/speed.md", "docs/probes.md")
 CHEST_RUN, WOLVES_RUN = "mobilenet", "wolves"
-WORTH_RUN = "worth_vgg16"
+# The first decides, by docs/protocol.md; the others stand beside it.
+WORTH_RUNS = {
+    "worth_vgg16": "VGG16, ImageNet weights",
+    "worth_vgg16-untrained": "VGG16, untrained",
+    "worth_mobilenet": "MobileNet, ImageNet weights",
+}
+WORTH_RUN = next(iter(WORTH_RUNS))
 # The score by which docs/protocol.md decides each family of contrasts.
 DECIDING = {"H0": "accuracy", "H3": "accuracy", "H1": "AUC covid", "H2": "AUC covid"}
 ON_ACCURACY = dict.fromkeys(("H0", "H3", "H1"), "accuracy")
@@ -195,21 +201,23 @@ def format_probes(results_dir):
     return "\n".join(lines) + "\n"
 
 
-def collect_worth(results_dir, scores):
-    """Find contrasts of notebook 04 in the records of its run on real images.
+def collect_worth(results_dir, scores, run=WORTH_RUN):
+    """Find contrasts of notebook 04 in the records of a run of it on real images.
 
     Parameters
     ----------
     results_dir : str or Path
     scores : dict of str to str
         Family of contrasts of docs/protocol.md to the score that is asked for.
+    run : str
+        One of `WORTH_RUNS`.
 
     Returns
     -------
     DataFrame
         As `evaluation.tabulate_worth`, with `family` and `score`.
     """
-    records = report.collect_records(Path(results_dir) / WORTH_RUN)
+    records = report.collect_records(Path(results_dir) / run)
     rows = []
     for family, score in scores.items():
         found = records[(records["protocol"] == family) & (records["class"] == score)]
@@ -241,6 +249,20 @@ def format_worth(results_dir):
             f"| {_format_points(row)} | {_format_points(row, 'patient_')} "
             f"| {'' if row['family'] == 'H2' else p_value} | {100 * row['smallest']:.1f} |"
         )
+    return "\n".join(lines) + "\n"
+
+
+def format_worths(results_dir):
+    """The same contrasts with each network that was run, in points with 95 % over draws."""
+    runs = {run: name for run, name in WORTH_RUNS.items() if (Path(results_dir) / run).is_dir()}
+    tables = [collect_worth(results_dir, DECIDING, run) for run in runs]
+    lines = [
+        f"| leak | score | {' | '.join(runs.values())} |",
+        "|---|---|" + "---|" * len(runs),
+    ]
+    for rows in zip(*(table.to_dict("records") for table in tables), strict=True):
+        told = [f"{100 * row['worth']:+.1f} ({_format_points(row)})" for row in rows]
+        lines.append(f"| {rows[0]['contrast']} | {rows[0]['score']} | {' | '.join(told)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -303,6 +325,7 @@ BLOCKS = {
     "claims": claims.format_count,
     "rates": format_rates,
     "worth": format_worth,
+    "worths": format_worths,
     "worth_picture": format_worth_picture,
     "finding": format_finding,
     "results": format_results,
