@@ -187,7 +187,7 @@ def damage(content, rng):
 def test_damaged_files_of_many_formats_end_with_a_card_and_are_counted(tmp_path):
     suffixes = (
         ".jpg .jfif .png .apng .gif .bmp .dib .tif .tiff .webp .ppm .pgm .pnm .tga .pcx .ico .jp2 "
-        ".j2k .sgi .rgb .im .dds .avif"
+        ".j2k .sgi .rgb .im .dds .avif .mpo"
     ).split()
     write_images(tmp_path, [f"train/a/good_{n}.png" for n in range(4)])
     rng, drawn = np.random.default_rng(1), np.zeros((24, 24, 3), np.uint8)

@@ -201,7 +201,9 @@ def _find_images(folder, notes):
 def _list_suffixes():
     Image.init()
     known = Image.registered_extensions()
-    return {suffix for suffix, kind in known.items() if kind in Image.OPEN} - NOT_OPENED
+    # Pillow opens MPO (two views of a scene) as JPEG, under whose name it is registered.
+    kinds = {*Image.OPEN, "MPO"}
+    return {suffix for suffix, kind in known.items() if kind in kinds} - NOT_OPENED
 
 
 def _is_odd(suffix):
