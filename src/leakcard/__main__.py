@@ -140,10 +140,12 @@ def make_parser():
     )
     _add_options(probe, with_permutations=False)
     explain = commands.add_parser(
-        "rules", help="what a row looks at, what it cannot see, when it is wrong, what to do"
+        "rules",
+        help="what a row looks at, what it cannot see, when it is wrong, what to do",
+        epilog="Example: leakcard rules L1.4",
     )
     explain.add_argument("rule", nargs="?", help="a code or a row, such as L1.4; all if left out")
-    explain.add_argument("--rates", default=rules.RATES_PATH, help="CSV of measured rates")
+    explain.add_argument("--rates", default=rules.RATES_PATH, help="CSV of measured rates (default: those of the project, where they are)")
     explain.add_argument("--out", help="write a page a code into this folder")
     return parser
 
