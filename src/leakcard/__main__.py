@@ -145,7 +145,11 @@ def make_parser():
         epilog="Example: leakcard rules L1.4",
     )
     explain.add_argument("rule", nargs="?", help="a code or a row, such as L1.4; all if left out")
-    explain.add_argument("--rates", default=rules.RATES_PATH, help="CSV of measured rates (default: those of the project, where they are)")
+    explain.add_argument(
+        "--rates",
+        default=rules.RATES_PATH,
+        help="CSV of measured rates (default: those of the project, where they are)",
+    )
     explain.add_argument("--out", help="write a page a code into this folder")
     return parser
 
