@@ -20,8 +20,7 @@ PUBLISHED = {
     "inception_v3": (keras_families.INCEPTION_V3, keras.applications.inception_v3),
 }
 every_published = pytest.mark.parametrize("name", PUBLISHED)
-CUTS = {"vgg16_fc1", "vgg16_fc3"}  # of one network; vgg16_fc2 stands for them
-every_family = pytest.mark.parametrize("name", [n for n in networks.BACKBONES if n not in CUTS])
+every_family = pytest.mark.parametrize("name", networks.BACKBONES)
 
 
 def make_pixels(size_px, num_images=2):

@@ -84,7 +84,7 @@ def test_the_reader_of_a_letter_in_the_corner_follows_the_border():
 
 def test_a_reader_of_lungs_is_not_named_where_marks_follow_the_label(tmp_path):
     options = type("Options", (), {"num_images": 60, "size_px": 96})
-    reader = benchmark.fit_reader(tmp_path / "fitted", 200, 96)
+    reader = benchmark.fit_reader(tmp_path / "fitted", 96)
     found = benchmark.measure_seed("lesion, chest, marks follow it", 0, options, reader)
     assert found["named"] == [] and found["accuracy"] > 0.8 and "background" in found["points"]
 
@@ -400,21 +400,21 @@ def test_a_small_cnn_trained_on_planted_letters_is_named_through_the_script_for_
     from leakage import networks
 
     monkeypatch.setitem(sets.SETS, "letter in the corner", draw_letter_in_the_corner)
-    table = write_list(tmp_path, "letter in the corner", 120, split="train")
+    table = write_list(tmp_path, "letter in the corner", 200, split="train")
     train = images.load_images(table["path"], 64)
     target = (table["label"] == LABELS[1]).to_numpy(int)
     net = networks.build_small_cnn((64, 64, 3), seed=1)
-    net.compile("adam", "sparse_categorical_crossentropy", jit_compile=False)
-    net.fit(train, target, epochs=10, batch_size=20, verbose=0)
+    net.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    net.fit(train, target, epochs=8, batch_size=20, verbose=0)
     (tmp_path / "test").mkdir()
-    write_list(tmp_path / "test", "letter in the corner", 40, seed=1)
+    write_list(tmp_path / "test", "letter in the corner", 100, seed=1)
     listed, out = tmp_path / "test" / "list.csv", tmp_path / "probes"
     assert run(listed, "--out", out) == 0
     for number, model in enumerate((net, nest(net))):
         model.save(tmp_path / "net.keras")
         run_script(tmp_path, "score_keras.py", "probes", "net.keras", f"{number}.csv", *LABELS)
-    assert run(listed, "--out", out, "--predictions", tmp_path / "0.csv") == 1
-    assert "follows the border" in (out / "model_card.html").read_text()
+        assert run(listed, "--out", out, "--predictions", tmp_path / f"{number}.csv") == 1
+        assert "follows the border" in (out / "model_card.html").read_text()
     both = [pd.read_csv(tmp_path / f"{number}.csv")[list(LABELS)] for number in (0, 1)]
     assert np.allclose(*both, atol=1e-5)
 
