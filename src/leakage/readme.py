@@ -23,13 +23,7 @@ from leakcard import files
 BLOCK = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
 DOCS = ("docs/results.md", "docs/speed.md", "docs/probes.md")
 CHEST_RUN, WOLVES_RUN = "vgg16", "wolves"
-# The first decides, by docs/protocol.md; the others stand beside it.
-WORTH_RUNS = {
-    "worth_vgg16": "VGG16, ImageNet weights",
-    "worth_vgg16-untrained": "VGG16, untrained",
-    "worth_mobilenet": "MobileNet, ImageNet weights",
-}
-WORTH_RUN = next(iter(WORTH_RUNS))
+WORTH_RUN = "worth_vgg16"
 # The score by which docs/protocol.md decides each family of contrasts.
 DECIDING = {"H0": "accuracy", "H3": "accuracy", "H1": "AUC covid", "H2": "AUC covid"}
 ON_ACCURACY = dict.fromkeys(("H0", "H3", "H1"), "accuracy")
@@ -51,11 +45,11 @@ ROWS = (
 FINDING = (
     "**A published network tells COVID-19, normal and pneumonia apart on {0.published:.1%} of "
     "chest X-rays ({0.published_k:.0f} of {0.published_n:.0f}; the best of 15 networks). Repeated "
-    "with VGG16 it is {0.value:.1%} [{0.lower:.1%}, {0.upper:.1%}], and a classifier that "
-    "sees nothing but the border of these images reaches {1.value:.1%} "
+    "with VGG16 it is {0.value:.1%} [{0.lower:.1%}, {0.upper:.1%}; {0.over_seeds}], and a "
+    "classifier that sees nothing but the border of these images reaches {1.value:.1%} "
     "[{1.lower:.1%}, {1.upper:.1%}]. With adult controls and disjoint patients the network is "
-    "right on {2.value:.1%} [{2.lower:.1%}, {2.upper:.1%}], the border alone on {3.value:.1%} "
-    "[{3.lower:.1%}, {3.upper:.1%}]; chance is {2.chance:.1%}.**\n"
+    "right on {2.value:.1%} [{2.lower:.1%}, {2.upper:.1%}; {2.over_seeds}], the border alone on "
+    "{3.value:.1%} [{3.lower:.1%}, {3.upper:.1%}]; chance is {2.chance:.1%}.**\n"
 )
 ALT = "Accuracies with 95 % intervals: {}. Diamonds: as published; dotted: chance."
 
@@ -65,8 +59,9 @@ def collect_rows(results_dir):
 
     Returns
     -------
-    DataFrame of shape (6, 11)
-        `label, value, lower, upper, k, n, published, published_k, published_n, chance, verdict`.
+    DataFrame of shape (6, 12)
+        `label, value, lower, upper, k, n, published, published_k, published_n, chance, verdict,
+        over_seeds`: the last in words.
 
     Raises
     ------
@@ -93,11 +88,15 @@ def collect_rows(results_dir):
                 f"README shows {name!r} (protocol {protocol}) of notebook {notebook}. Run it with "
                 f"--name {run}, or change `leakage.readme.ROWS`. Received: none in {run_dirs[run]}"
             )
-        rows.append({**found, "label": label})
+        rows.append({**found, "label": label, "over_seeds": _describe_seeds(found.get("seeds"))})
     columns = ["label", "value", "lower", "upper", "k", "n", "published_k", "published_n",
-               "chance", "verdict"]  # fmt: skip
+               "chance", "verdict", "over_seeds"]  # fmt: skip
     table = pd.DataFrame(rows).reindex(columns=columns)
     return table.assign(published=(table["published_k"] / table["published_n"]).astype(float))
+
+
+def _describe_seeds(seeds):
+    return f"{min(seeds):.1%} to {max(seeds):.1%} over {len(seeds)} seeds" if seeds else ""
 
 
 def format_finding(results_dir):
@@ -108,8 +107,8 @@ def format_finding(results_dir):
 def format_results(results_dir):
     """The six rows as a Markdown table."""
     lines = [
-        "| accuracy of | published | found here | 95 % interval | chance |",
-        "|---|---|---|---|---|",
+        "| accuracy of | published | found here | 95 % interval | chance | of all seeds |",
+        "|---|---|---|---|---|---|",
     ]
     for row in collect_rows(results_dir).itertuples():
         counted = "" if pd.isna(row.k) else f" ({row.k:.0f} of {row.n:.0f})"
@@ -121,7 +120,7 @@ def format_results(results_dir):
         chance = "" if pd.isna(row.chance) else f"{row.chance:.3f}"
         lines.append(
             f"| {row.label} | {published} | {row.value:.3f}{counted} "
-            f"| {row.lower:.3f} to {row.upper:.3f} | {chance} |"
+            f"| {row.lower:.3f} to {row.upper:.3f} | {chance} | {row.over_seeds} |"
         )
     return "\n".join(lines) + "\n"
 
@@ -201,23 +200,21 @@ def format_probes(results_dir):
     return "\n".join(lines) + "\n"
 
 
-def collect_worth(results_dir, scores, run=WORTH_RUN):
-    """Find contrasts of notebook 04 in the records of a run of it on real images.
+def collect_worth(results_dir, scores):
+    """Find contrasts of notebook 04 in the records of its run on real images.
 
     Parameters
     ----------
     results_dir : str or Path
     scores : dict of str to str
         Family of contrasts of docs/protocol.md to the score that is asked for.
-    run : str
-        One of `WORTH_RUNS`.
 
     Returns
     -------
     DataFrame
         As `evaluation.tabulate_worth`, with `family` and `score`.
     """
-    records = report.collect_records(Path(results_dir) / run)
+    records = report.collect_records(Path(results_dir) / WORTH_RUN)
     rows = []
     for family, score in scores.items():
         found = records[(records["protocol"] == family) & (records["class"] == score)]
@@ -249,20 +246,6 @@ def format_worth(results_dir):
             f"| {_format_points(row)} | {_format_points(row, 'patient_')} "
             f"| {'' if row['family'] == 'H2' else p_value} | {100 * row['smallest']:.1f} |"
         )
-    return "\n".join(lines) + "\n"
-
-
-def format_worths(results_dir):
-    """The same contrasts with each network that was run, in points with 95 % over draws."""
-    runs = {run: name for run, name in WORTH_RUNS.items() if (Path(results_dir) / run).is_dir()}
-    tables = [collect_worth(results_dir, DECIDING, run) for run in runs]
-    lines = [
-        f"| leak | score | {' | '.join(runs.values())} |",
-        "|---|---|" + "---|" * len(runs),
-    ]
-    for rows in zip(*(table.to_dict("records") for table in tables), strict=True):
-        told = [f"{100 * row['worth']:+.1f} ({_format_points(row)})" for row in rows]
-        lines.append(f"| {rows[0]['contrast']} | {rows[0]['score']} | {' | '.join(told)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -325,7 +308,6 @@ BLOCKS = {
     "claims": claims.format_count,
     "rates": format_rates,
     "worth": format_worth,
-    "worths": format_worths,
     "worth_picture": format_worth_picture,
     "finding": format_finding,
     "results": format_results,
