@@ -1,6 +1,7 @@
 """The runs of S2, S3 and S4: their list, their schedules, their training and their table."""
 
 import dataclasses
+import json
 
 import cv2
 import keras
@@ -170,8 +171,16 @@ def test_every_view_of_pixels_is_another_and_none_leaves_them_alone():
     np.testing.assert_array_equal(views.PixelViews(pixels, ("a",) * 3, 0, None)[0], pixels)
 
 
-def test_the_list_has_every_kind_of_run_once():
-    runs = transfer.list_experiments("imagenet", "some/mobilenet.keras")
+def save_card(folder, name):
+    """A file that stands for a saved backbone, with a real card: the list reads no more of it."""
+    card = {"name": name, "weights": "toy", "input_size_px": 8, "input_range": [0, 255]}
+    (folder / "some.json").write_text(json.dumps(card))
+    (folder / "some.keras").touch()
+    return folder / "some.keras"
+
+
+def test_the_list_has_every_kind_of_run_once(tmp_path):
+    runs = transfer.list_experiments("imagenet", save_card(tmp_path, "mobilenet"))
     names = [run.name for run in runs]
     assert len(set(names)) == len(names)
     assert {run.backbone for run in runs} == set(networks.BACKBONES) | {"mobilenet"}
@@ -191,6 +200,20 @@ def test_each_system_has_one_network_that_learnt_nothing_before(weights):
     nulls = [run for run in runs if run.is_null]
     assert sorted(run.system for run in nulls) == ["S2", "S3", "S4"]
     assert all(run.train_from == "head" for run in nulls)
+
+
+def test_a_saved_backbone_takes_the_place_of_its_network_and_is_run_once(tmp_path):
+    path = save_card(tmp_path, "vgg16")
+    runs = {run.name: run for run in transfer.list_experiments("random", path)}
+    on_vgg16 = {name for name, run in runs.items() if run.backbone == "vgg16"}
+    assert {name for name in on_vgg16 if runs[name].weights != str(path)} == {
+        "vgg16 untrained, frozen"
+    }
+    assert "VGG16 (c) last 3 convolutions trained" in on_vgg16
+    assert {name for name in runs if "frozen (S" in name} == {"vgg16, frozen (S2)"}
+    assert runs["vgg16 untrained, frozen"].is_null and not runs["VGG16, frozen"].is_null
+    with pytest.raises(FileNotFoundError, match="saved backbone"):
+        transfer.list_experiments("random", tmp_path / "no.keras")
 
 
 def test_a_run_that_does_not_exist_is_named_with_those_that_do():

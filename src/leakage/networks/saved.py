@@ -35,7 +35,7 @@ def load_backbone(path, size_px):
         than three channels, or if the card lacks an entry.
     """
     path = pathlib.Path(path)
-    card = _read_card(path)
+    card = read_card(path)
     try:
         stored = keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises many kinds for a bad archive
@@ -93,7 +93,17 @@ def save_backbone(backbone, path):
     return path
 
 
-def _read_card(path):
+def read_card(path):
+    """Read the card of a saved backbone: a dict with at least `REQUIRED_ENTRIES`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the backbone or its card is missing.
+    ValueError
+        If the card lacks an entry.
+    """
+    path = pathlib.Path(path)
     card_path = path.with_suffix(".json")
     for expected, what in ((path, "saved backbone"), (card_path, "card of the saved backbone")):
         if not expected.is_file():

@@ -1,9 +1,9 @@
 """The runs of the second, third and fourth system (S2, S3, S4), as a list of data."""
 
 import dataclasses
-import pathlib
 
 from leakage import published
+from leakage.networks import saved
 
 # The network that stands for "nothing learnt" in each system: its most used one.
 NULL_BACKBONES = {"S2": "resnet18", "S3": "vgg16", "S4": "resnet50"}
@@ -66,8 +66,8 @@ def list_experiments(weights, saved_backbone=None, systems=published.SYSTEMS, na
         "imagenet" or "random": where backbones without weights of their own get theirs. ResNet18,
         for which Keras has no ImageNet weights, is then untrained.
     saved_backbone : str, optional
-        Path of a saved backbone: it is also run, frozen and with everything trained, in each
-        system.
+        Path of a saved backbone, with its card beside it: runs on the network it is start from
+        it, and in each system it is run frozen and with everything trained.
     systems : sequence of str
     names : sequence of str, optional
         Only these runs.
@@ -80,6 +80,8 @@ def list_experiments(weights, saved_backbone=None, systems=published.SYSTEMS, na
     ------
     ValueError
         If a name is of no run, nothing is left to run, or the weights are of another kind.
+    FileNotFoundError
+        If there is no such saved backbone.
     """
     if weights not in ("imagenet", "random"):
         raise ValueError(
@@ -87,9 +89,11 @@ def list_experiments(weights, saved_backbone=None, systems=published.SYSTEMS, na
             '"imagenet" or "random" (a saved backbone is run beside them: `saved_backbone`). '
             f"Received: weights={weights!r}."
         )
-    every = [*_list_s2(), *_list_s3(), *_list_s4(), *_list_saved(saved_backbone)]
-    if weights == "imagenet":  # ResNet18 is untrained either way
-        every += [_define_null(system) for system in published.SYSTEMS if system != "S2"]
+    every = [*_list_s2(), *_list_s3(), *_list_s4()]
+    if saved_backbone:
+        every = _start_from(every, str(saved_backbone))
+    with_null = {run.system for run in every if _is_null(run, weights)}
+    every += [_define_null(name) for name in published.SYSTEMS if name not in with_null]
     every = [dataclasses.replace(run, is_null=_is_null(run, weights)) for run in every]
     known = [run.name for run in every]
     unknown = sorted(set(names or ()) - set(known))
@@ -203,23 +207,33 @@ def _list_s4():
     ]  # fmt: skip
 
 
-def _list_saved(path):
-    if not path:
-        return []
-    name = pathlib.Path(path).stem
-    runs = []
+def _start_from(runs, path):
+    """Runs on the network that is saved start from it, and what is not among them is added."""
+    backbone = saved.read_card(path)["name"]
+    runs = [
+        dataclasses.replace(run, weights=path)
+        if run.backbone == backbone and not run.weights
+        else run
+        for run in runs
+    ]
+    known = {dataclasses.replace(run, name="", claim="") for run in runs}
+    added = [
+        run
+        for run in _list_saved(backbone, path)
+        if dataclasses.replace(run, name="", claim="") not in known
+    ]
+    return runs + added
+
+
+def _list_saved(backbone, path):
     for system in published.SYSTEMS:
-        head = HEADS[system]
         frozen = "S2_fixed" if system == "S2" else system
         tuned = "S2_fine_tuned" if system == "S2" else f"{system}_tuned"
         for train_from, schedule, how in (
             ("head", frozen, "frozen"),
             ("everything", tuned, "everything trained"),
         ):
-            runs.append(
-                Experiment(
-                    system, f"{name}, {how} ({system})", name, head, schedule,
-                    train_from=train_from, weights=str(path),
-                )
-            )  # fmt: skip
-    return runs
+            name = f"{backbone}, {how} ({system})"
+            yield Experiment(
+                system, name, backbone, HEADS[system], schedule, train_from, weights=path
+            )
