@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from leakage import networks
+from leakage import networks, training
 from leakage.networks import heads, saved, vgg, weights
 
 
@@ -24,9 +24,8 @@ def make_pixels(size_px, num_images=2):
 def test_vgg19_prepares_pixels_as_keras_does():
     backbone = networks.build_backbone("vgg19", "random", 32)
     pixels = make_pixels(32)
-    prepared = keras.Model(
-        backbone.model.input, backbone.model.get_layer("preprocessing").output
-    ).predict(pixels, verbose=0)
+    front = keras.Model(backbone.model.input, backbone.model.get_layer("preprocessing").output)
+    prepared = training.predict_scores(front, pixels)
     expected = keras.applications.vgg19.preprocess_input(pixels.copy())
     np.testing.assert_allclose(prepared, expected, atol=1e-4)
 
@@ -42,7 +41,9 @@ def test_vgg19_is_flat_frozen_and_of_the_published_size():
 def test_random_weights_are_seeded_and_keep_the_signal_alive():
     pixels = make_pixels(64)
     first, again, other = (
-        networks.build_backbone("vgg19", "random", 64, seed=seed).model.predict(pixels, verbose=0)
+        training.predict_scores(
+            networks.build_backbone("vgg19", "random", 64, seed=seed).model, pixels
+        )
         for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(first, again)
@@ -79,14 +80,14 @@ def test_scaling_standardises_the_training_features_and_survives_constant_ones()
 def test_joined_saved_and_loaded_the_model_gives_the_answers_of_bank_and_head(tmp_path):
     backbone = networks.build_backbone("vgg19", "random", 32)
     pixels = make_pixels(32, 5)
-    features = backbone.model.predict(pixels, verbose=0)
+    features = training.predict_scores(backbone.model, pixels)
     head = networks.build_paper_head(features.shape[1:], 3, 0, features)
     joined = networks.join_backbone_and_head(backbone, head)
-    expected = head.predict(features, verbose=0)
-    np.testing.assert_allclose(joined.predict(pixels, verbose=0), expected, atol=1e-5)
+    expected = training.predict_scores(head, features)
+    np.testing.assert_allclose(training.predict_scores(joined, pixels), expected, atol=1e-5)
     joined.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
-    np.testing.assert_allclose(loaded.predict(pixels, verbose=0), expected, atol=1e-5)
+    np.testing.assert_allclose(training.predict_scores(loaded, pixels), expected, atol=1e-5)
     assert not any(isinstance(layer, keras.Model) for layer in loaded.layers)
 
 
@@ -111,8 +112,8 @@ def test_a_saved_backbone_takes_raw_pixels_and_decides_the_name(tmp_path):
     backbone = networks.build_backbone("vgg19", str(path), 16)
     pixels = make_pixels(16)
     np.testing.assert_allclose(
-        backbone.model.predict(pixels, verbose=0),
-        stored.predict(pixels / 127.5 - 1, verbose=0),
+        training.predict_scores(backbone.model, pixels),
+        training.predict_scores(stored, pixels / 127.5 - 1),
         atol=1e-4,
     )
     assert (backbone.name, backbone.weights, backbone.last_conv) == ("tiny", "made here", "sum")
@@ -176,12 +177,12 @@ def weights_server(tmp_path, monkeypatch):
 def test_imagenet_weights_are_fetched_once_and_land_in_the_right_layers(weights_server):
     family, source, server = weights_server
     pixels = make_pixels(32)
-    expected = source.predict(pixels, verbose=0)
+    expected = training.predict_scores(source, pixels)
     built = weights.build_family(family, "imagenet", 32, seed=0)
-    np.testing.assert_allclose(built.model.predict(pixels, verbose=0), expected, rtol=1e-5)
+    np.testing.assert_allclose(training.predict_scores(built.model, pixels), expected, rtol=1e-5)
     server.shutdown()
     cached = weights.build_family(family, "imagenet", 32, seed=0)  # no server any more
-    np.testing.assert_allclose(cached.model.predict(pixels, verbose=0), expected, rtol=1e-5)
+    np.testing.assert_allclose(training.predict_scores(cached.model, pixels), expected, rtol=1e-5)
 
 
 def test_without_a_network_the_ways_forward_are_named_within_20_seconds(monkeypatch, tmp_path):

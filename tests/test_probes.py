@@ -404,7 +404,7 @@ def test_a_small_cnn_trained_on_planted_letters_is_named_through_the_script_for_
     train = images.load_images(table["path"], 64)
     target = (table["label"] == LABELS[1]).to_numpy(int)
     net = networks.build_small_cnn((64, 64, 3), seed=1)
-    net.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    net.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
     net.fit(train, target, epochs=8, batch_size=20, verbose=0)
     (tmp_path / "test").mkdir()
     write_list(tmp_path / "test", "letter in the corner", 100, seed=1)

@@ -187,8 +187,8 @@ def audit(
     }
     folds = image_table.list_folds(listed)
     call = functools.partial(_call_for_folds, folds=folds) if folds else _call
-    # Small matrices: a second BLAS thread only waits, and takes the core from somebody else.
-    with threadpoolctl.threadpool_limits(1, "blas"):
+    # Small matrices: a second thread of BLAS or OpenMP only waits, and takes the core from others.
+    with threadpoolctl.threadpool_limits(1):
         found = [row for check in checks.values() for row in call(check, measured)]
     order = list(CODES)
     found = sorted(rows.settle_rows(found), key=lambda row: order.index(row.code))

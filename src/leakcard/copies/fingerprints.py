@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import imagehash
 import numpy as np
+import threadpoolctl
 from PIL import Image
 from tqdm import tqdm
 
@@ -150,7 +151,11 @@ def compute_fingerprints(paths, num_jobs=2, with_points=True):
         Of the readable files, each once, in the order of their first occurrence.
     """
     paths = list(dict.fromkeys(str(path) for path in paths))
-    with ThreadPoolExecutor(max_workers=max(1, num_jobs)) as pool:
+    # Small matrices: further BLAS threads only wait, and take the cores from these.
+    with (
+        threadpoolctl.threadpool_limits(1, "blas"),
+        ThreadPoolExecutor(max_workers=max(1, num_jobs)) as pool,
+    ):
         results = pool.map(_try_fingerprint, paths, itertools.repeat(with_points))
         results = list(tqdm(results, "fingerprint images", total=len(paths), leave=False))
     pairs = list(zip(paths, results, strict=True))
