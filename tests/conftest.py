@@ -2,6 +2,7 @@
 
 import functools
 import gc
+import hashlib
 import os
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import pytest
 for library in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
     os.environ.setdefault(library, "1")
 
+import numpy as np  # noqa: E402
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -19,6 +22,26 @@ ROOT = Path(__file__).resolve().parents[1]
 def quick_garbage_collection():
     """statsmodels collects garbage at every correction: half a second with TensorFlow loaded."""
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fingerprint_each_picture_once():
+    """Many tests search the same pictures for copies, each anew; its points take most of that."""
+    from leakcard.copies import fingerprints
+
+    compute, known = fingerprints.compute_fingerprint, {}
+
+    def look_up(image, with_points=True):
+        key = hashlib.sha256(np.ascontiguousarray(image)).digest(), image.shape, with_points
+        if key not in known and len(known) >= 2000:  # 50 kB each
+            known.clear()
+        if key not in known:
+            known[key] = compute(image, with_points)
+        return known[key]
+
+    fingerprints.compute_fingerprint = look_up
+    yield
+    fingerprints.compute_fingerprint = compute
 
 
 @pytest.fixture(scope="session")

@@ -283,7 +283,7 @@ def make_study(results_dir):
 def test_the_readme_is_written_from_the_results(tmp_path):
     make_study(tmp_path / "results")
     readme, picture = tmp_path / "README.md", tmp_path / readme_blocks.PICTURE
-    names = ("finding", "results", "picture", "repair")
+    names = ("finding", "results", "picture", "repair", "draws")
     blocks = "\n".join(f"<!-- {name} -->\nold\n<!-- /{name} -->" for name in names)
     readme.write_text(f"# Title\n{blocks}\nend\n")
     speed = tmp_path / "docs" / "speed.md"
@@ -297,6 +297,8 @@ def test_the_readme_is_written_from_the_results(tmp_path):
     assert text.startswith("# Title") and text.endswith("end\n") and "old" not in text
     assert "apart on 80.0% of chest X-rays (8 of 10; the best of 15 networks)" in text
     assert "nothing but the border of these images reaches 87.5% [50.0%, 90.0%]" in text
+    assert "| accuracy of | draw 20 |\n|---|---|\n" in text
+    assert "children) | 0.900 (0.600 to 0.990); 90.0% to 90.0% over 1 seeds |" in text
     assert "| toy | 30 | 2 | 1 | 9 → 8 | 12.5% → 0.0% |" in text
     assert "| 0.800 (8 of 10) | 0.900 (9 of 10) | 0.600 to 0.990 | 0.375 |" in text
     for line in (

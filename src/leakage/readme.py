@@ -23,7 +23,15 @@ from leakcard import files
 BLOCK = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
 DOCS = ("docs/results.md", "docs/speed.md", "docs/probes.md")
 CHEST_RUN, WOLVES_RUN = "vgg16", "wolves"
-WORTH_RUN = "worth_vgg16"
+# One draw each, of which README shows the first.
+DRAW_RUNS = {CHEST_RUN: "draw 20", "vgg16-draw21": "draw 21", "vgg16-draw22": "draw 22"}
+# The first decides, by docs/protocol.md; the others stand beside it.
+WORTH_RUNS = {
+    "worth_vgg16": "VGG16, ImageNet weights",
+    "worth_vgg16-untrained": "VGG16, untrained",
+    "worth_mobilenet": "MobileNet, ImageNet weights",
+}
+WORTH_RUN = next(iter(WORTH_RUNS))
 # The score by which docs/protocol.md decides each family of contrasts.
 DECIDING = {"H0": "accuracy", "H3": "accuracy", "H1": "AUC covid", "H2": "AUC covid"}
 ON_ACCURACY = dict.fromkeys(("H0", "H3", "H1"), "accuracy")
@@ -54,12 +62,18 @@ FINDING = (
 ALT = "Accuracies with 95 % intervals: {}. Diamonds: as published; dotted: chance."
 
 
-def collect_rows(results_dir):
+def collect_rows(results_dir, rows=ROWS):
     """Find the six rows of the README in the records and report cards of the runs on real images.
+
+    Parameters
+    ----------
+    results_dir : str or Path
+    rows : sequence of tuple
+        What to find, as `ROWS`.
 
     Returns
     -------
-    DataFrame of shape (6, 12)
+    DataFrame of shape (n_rows, 12)
         `label, value, lower, upper, k, n, published, published_k, published_n, chance, verdict,
         over_seeds`: the last in words.
 
@@ -68,16 +82,16 @@ def collect_rows(results_dir):
     ValueError
         If the run does not hold one of them.
     """
-    run_dirs = {run: Path(results_dir) / run for run in (CHEST_RUN, WOLVES_RUN)}
+    run_dirs = {run: Path(results_dir) / run for _, run, *_ in rows}
     claims_of = {
         run: report.find_claims(report.collect_records(path)) for run, path in run_dirs.items()
     }
-    cards = leakcard.read_cards(run_dirs[CHEST_RUN])
-    rows = []
-    for label, run, notebook, name, protocol in ROWS:
+    cards = {run: leakcard.read_cards(path) for run, path in run_dirs.items()}
+    collected = []
+    for label, run, notebook, name, protocol in rows:
         claims = claims_of[run]
         if protocol is None:
-            card = cards.get(f"{notebook} {name}")
+            card = cards[run].get(f"{notebook} {name}")
             found = card and vars(card.get_row("border_classifier"))
         else:
             is_it = (claims["variant"] == name) & (claims["protocol"] == protocol)
@@ -88,10 +102,11 @@ def collect_rows(results_dir):
                 f"README shows {name!r} (protocol {protocol}) of notebook {notebook}. Run it with "
                 f"--name {run}, or change `leakage.readme.ROWS`. Received: none in {run_dirs[run]}"
             )
-        rows.append({**found, "label": label, "over_seeds": _describe_seeds(found.get("seeds"))})
+        over_seeds = _describe_seeds(found.get("seeds"))
+        collected.append({**found, "label": label, "over_seeds": over_seeds})
     columns = ["label", "value", "lower", "upper", "k", "n", "published_k", "published_n",
                "chance", "verdict", "over_seeds"]  # fmt: skip
-    table = pd.DataFrame(rows).reindex(columns=columns)
+    table = pd.DataFrame(collected).reindex(columns=columns)
     return table.assign(published=(table["published_k"] / table["published_n"]).astype(float))
 
 
@@ -122,6 +137,24 @@ def format_results(results_dir):
             f"| {row.label} | {published} | {row.value:.3f}{counted} "
             f"| {row.lower:.3f} to {row.upper:.3f} | {chance} | {row.over_seeds} |"
         )
+    return "\n".join(lines) + "\n"
+
+
+def format_draws(results_dir):
+    """The rows on chest X-rays, once a draw that was run."""
+    runs = {run: name for run, name in DRAW_RUNS.items() if (Path(results_dir) / run).is_dir()}
+    tables = [
+        collect_rows(results_dir, [(row[0], run, *row[2:]) for row in ROWS if row[1] == CHEST_RUN])
+        for run in runs
+    ]
+    lines = [f"| accuracy of | {' | '.join(runs.values())} |", "|---" * (len(runs) + 1) + "|"]
+    for rows in zip(*(table.itertuples() for table in tables), strict=True):
+        told = [
+            f"{row.value:.3f} ({row.lower:.3f} to {row.upper:.3f})"
+            + (f"; {row.over_seeds}" if row.over_seeds else "")
+            for row in rows
+        ]
+        lines.append(f"| {rows[0].label} | {' | '.join(told)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -200,21 +233,23 @@ def format_probes(results_dir):
     return "\n".join(lines) + "\n"
 
 
-def collect_worth(results_dir, scores):
-    """Find contrasts of notebook 04 in the records of its run on real images.
+def collect_worth(results_dir, scores, run=WORTH_RUN):
+    """Find contrasts of notebook 04 in the records of a run of it on real images.
 
     Parameters
     ----------
     results_dir : str or Path
     scores : dict of str to str
         Family of contrasts of docs/protocol.md to the score that is asked for.
+    run : str
+        One of `WORTH_RUNS`.
 
     Returns
     -------
     DataFrame
         As `evaluation.tabulate_worth`, with `family` and `score`.
     """
-    records = report.collect_records(Path(results_dir) / WORTH_RUN)
+    records = report.collect_records(Path(results_dir) / run)
     rows = []
     for family, score in scores.items():
         found = records[(records["protocol"] == family) & (records["class"] == score)]
@@ -246,6 +281,20 @@ def format_worth(results_dir):
             f"| {_format_points(row)} | {_format_points(row, 'patient_')} "
             f"| {'' if row['family'] == 'H2' else p_value} | {100 * row['smallest']:.1f} |"
         )
+    return "\n".join(lines) + "\n"
+
+
+def format_worths(results_dir):
+    """The same contrasts with each network that was run, in points with 95 % over draws."""
+    runs = {run: name for run, name in WORTH_RUNS.items() if (Path(results_dir) / run).is_dir()}
+    tables = [collect_worth(results_dir, DECIDING, run) for run in runs]
+    lines = [
+        f"| leak | score | {' | '.join(runs.values())} |",
+        "|---|---|" + "---|" * len(tables),
+    ]
+    for rows in zip(*(table.to_dict("records") for table in tables), strict=True):
+        told = [f"{100 * row['worth']:+.1f} ({_format_points(row)})" for row in rows]
+        lines.append(f"| {rows[0]['contrast']} | {rows[0]['score']} | {' | '.join(told)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -308,9 +357,11 @@ BLOCKS = {
     "claims": claims.format_count,
     "rates": format_rates,
     "worth": format_worth,
+    "worths": format_worths,
     "worth_picture": format_worth_picture,
     "finding": format_finding,
     "results": format_results,
+    "draws": format_draws,
     "picture": format_picture,
     "speed": format_speed,
     "repair": format_repair,
