@@ -89,6 +89,19 @@ def test_untrained_tails_are_drawn_by_the_seed_and_pretrained_ones_copied():
     np.testing.assert_array_equal(copied, pretrained.model.get_layer("last").get_weights()[0])
 
 
+@pytest.mark.parametrize("train_from", ["last", "first"])
+def test_a_saved_backbone_can_be_cut_as_the_one_it_was(train_from, tmp_path):
+    backbone, pixels = build_toy("imagenet"), make_pixels(16)
+    loaded = networks.build_backbone(
+        "any", str(networks.save_backbone(backbone, tmp_path / "toy.keras")), 16
+    )
+    frozen = fine_tuning.cut_backbone(loaded, train_from)
+    tail = fine_tuning.copy_tail(loaded, train_from, seed=1)
+    np.testing.assert_allclose(
+        tail(frozen.model(pixels)), backbone.model(pixels), rtol=1e-4, atol=1e-4
+    )
+
+
 def test_a_cut_that_other_layers_go_around_is_refused():
     with pytest.raises(ValueError, match="only way through.*Received: 'sum'|cannot be cut"):
         fine_tuning.cut_backbone(build_around(), "branch_2")

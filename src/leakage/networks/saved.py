@@ -52,7 +52,11 @@ def load_backbone(path, size_px):
     pixels = keras.Input((size_px, size_px, 3), name="pixels")
     prepared = weights.add_preprocessing(pixels, (high - low) / 255, (low,) * 3)
     output = reapply(stored, prepared)
-    model = keras.Model(pixels, output, name=card["name"])
+    applied = keras.Model(pixels, output, name=card["name"])
+    # Layers of its own: those of `applied` are in two graphs, and Keras knows the input of a layer
+    # in the first alone, so that no tail could be cut off.
+    model = keras.models.clone_model(applied)
+    model.set_weights(applied.get_weights())
     model.trainable = False
     key = f"saved/{hashlib.sha256(path.read_bytes()).hexdigest()}"
     return weights.Backbone(model, card["name"], card["weights"], key, _find_last_map(model))
