@@ -61,9 +61,15 @@ def test_one_seed_gives_one_answer_and_another_seed_another(forget_training):
     assert not np.array_equal(first.test_scores, second.test_scores)
 
 
-def test_only_the_declared_seed_keeps_its_model():
+def test_only_the_declared_seed_keeps_its_model_and_none_where_none_is_wanted():
     first, second = train((27, 1))
     assert first.model is not None and second.model is None
+    (bare,) = training.train_heads(
+        make_split(), FakeBank(), CLASSES, [27], training.Settings(num_epochs=3, num_views=1),
+        keep_model=False,
+    )  # fmt: skip
+    assert bare.model is None
+    np.testing.assert_array_equal(bare.test_scores, first.test_scores)
 
 
 def test_no_number_of_views_means_a_fresh_one_for_every_epoch():

@@ -47,7 +47,7 @@ class Settings:
         fitting.check_choice("feature_scaling", self.feature_scaling, ("none", "standard"))
 
 
-def train_heads(split, bank, class_names, seeds, settings, variant=""):
+def train_heads(split, bank, class_names, seeds, settings, variant="", keep_model=True):
     """Train the published head on one split, once a seed.
 
     Parameters
@@ -58,10 +58,12 @@ def train_heads(split, bank, class_names, seeds, settings, variant=""):
     class_names : sequence of str
         Labels in the order of the scores.
     seeds : sequence of int
-        Seeds of initialisation and order; the first run keeps its head.
+        Seeds of initialisation and order.
     settings : Settings
     variant : str
         What the progress bars say.
+    keep_model : bool
+        Whether the first run keeps its head, and the store its 100 MB (of VGG16's features).
 
     Returns
     -------
@@ -87,7 +89,7 @@ def train_heads(split, bank, class_names, seeds, settings, variant=""):
     image_weights = fitting.weigh_images(labels["train"]) if balanced else None
     scaled_on = views[0] if settings.feature_scaling == "standard" else None
 
-    def train_seed(seed, keep_model):
+    def train_seed(seed, keeps):
         def train(head):
             history = fitting.fit_model(
                 head,
@@ -108,9 +110,9 @@ def train_heads(split, bank, class_names, seeds, settings, variant=""):
         def build():
             return networks.build_paper_head(test.shape[1:], len(class_names), seed, scaled_on)
 
-        return store.load_or_train(content, build, train, seed=seed, keep_model=keep_model)
+        return store.load_or_train(content, build, train, seed=seed, keep_model=keeps)
 
-    return [train_seed(seed, keep_model=seed == seeds[0]) for seed in seeds]
+    return [train_seed(seed, keep_model and seed == seeds[0]) for seed in seeds]
 
 
 def describe_settings(settings):
