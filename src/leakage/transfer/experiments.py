@@ -86,7 +86,7 @@ def list_experiments(weights, saved_backbone=None, systems=published.SYSTEMS, na
     if weights not in ("imagenet", "random"):
         raise ValueError(
             "The backbones of a comparison start from the same kind of weights. Expected "
-            '"imagenet" or "random" (a saved backbone is run beside them: `saved_backbone`). '
+            '"imagenet" or "random" (a saved backbone is named by `saved_backbone`). '
             f"Received: weights={weights!r}."
         )
     every = [*_list_s2(), *_list_s3(), *_list_s4()]
