@@ -219,6 +219,8 @@ def test_a_saved_backbone_takes_the_place_of_its_network_and_is_run_once(tmp_pat
 def test_a_run_that_does_not_exist_is_named_with_those_that_do():
     with pytest.raises(ValueError, match="VGG16, frozen.*Received: .'VGG61'"):
         transfer.list_experiments("random", names=["VGG61"])
+    with pytest.raises(ValueError, match="none of S2, S4; add one of.*ResNet18, fixed features"):
+        transfer.list_experiments("random", names=["Flatten, Dense 64"])
     with pytest.raises(ValueError, match="saved_backbone.*Received: weights='a.keras'"):
         transfer.list_experiments("a.keras")
 
@@ -231,8 +233,9 @@ def test_every_layer_to_train_from_is_in_its_backbone():
 
 
 def test_runs_share_backbones_and_get_at_least_the_size_they_need():
-    runs = transfer.list_experiments("random", names=["Flatten, Dense 64", "CNN from scratch"])
-    twice = [*runs, dataclasses.replace(runs[0], name="again")]
+    names = ["ResNet18, fixed features", "Flatten, Dense 64", "CNN from scratch"]
+    runs = transfer.list_experiments("random", names=names)
+    twice = [*runs, dataclasses.replace(runs[1], name="again")]
     built = transfer.build_backbones(twice, "random", 16)
     assert built["again"] is built["Flatten, Dense 64"]
     assert built["CNN from scratch"].size_px == 16

@@ -57,7 +57,7 @@ class Experiment:
     is_null: bool = False
 
 
-def list_experiments(weights, saved_backbone=None, systems=published.SYSTEMS, names=None):
+def list_experiments(weights, saved_backbone=None, names=None):
     """List the runs of the comparison.
 
     Parameters
@@ -68,9 +68,8 @@ def list_experiments(weights, saved_backbone=None, systems=published.SYSTEMS, na
     saved_backbone : str, optional
         Path of a saved backbone, with its card beside it: runs on the network it is start from
         it, and in each system it is run frozen and with everything trained.
-    systems : sequence of str
     names : sequence of str, optional
-        Only these runs.
+        Only these runs, one of each system at least: runs of a system are compared.
 
     Returns
     -------
@@ -79,7 +78,7 @@ def list_experiments(weights, saved_backbone=None, systems=published.SYSTEMS, na
     Raises
     ------
     ValueError
-        If a name is of no run, nothing is left to run, or the weights are of another kind.
+        If a name is of no run, a system has none, or the weights are of another kind.
     FileNotFoundError
         If there is no such saved backbone.
     """
@@ -97,11 +96,15 @@ def list_experiments(weights, saved_backbone=None, systems=published.SYSTEMS, na
     every = [dataclasses.replace(run, is_null=_is_null(run, weights)) for run in every]
     known = [run.name for run in every]
     unknown = sorted(set(names or ()) - set(known))
-    chosen = [run for run in every if run.system in systems and run.name in (names or known)]
-    if unknown or not chosen:
+    if unknown:
+        raise ValueError(f"There is no such run. Expected some of {known}. Received: {unknown}.")
+    chosen = [run for run in every if run.name in (names or known)]
+    missing = sorted({run.system for run in every} - {run.system for run in chosen})
+    if missing:
+        of_them = [run.name for run in every if run.system in missing]
         raise ValueError(
-            f"There is no such run. Expected some of {known} in the systems {list(systems)}. "
-            f"Received: {unknown or names}."
+            "Runs are compared within their system, and each has a section. Expected a run of "
+            f"each system. Received: none of {', '.join(missing)}; add one of {of_them}."
         )
     return sorted(chosen, key=lambda run: published.SYSTEMS.index(run.system))
 
