@@ -20,9 +20,9 @@ from leakage import data
 from leakcard import images, model_card, probes, symbols
 from phantoms import chest, sets
 
-DEFAULTS = {"num_seeds": 20, "num_images": 120, "size_px": 160}
-SMALL = {"num_seeds": 1, "num_images": 40, "size_px": 96}
-NUM_FITTED = 300  # chest phantoms on which the reader of lesions is fitted
+# `num_fitted`: chest phantoms on which the reader of lesions is fitted
+DEFAULTS = {"num_seeds": 20, "num_images": 120, "num_fitted": 300, "size_px": 160}
+SMALL = {"num_seeds": 1, "num_images": 40, "num_fitted": 40, "size_px": 96}
 FITTED_SEED = 1000
 MATCH = 0.75  # correlation with the template
 MIN_TEXTURE = 7.0  # gray values
@@ -63,9 +63,9 @@ def draw_chest(folder, num_images, seed, confounding, size_px):
     return data.phantoms.read_table(folder).assign(split="test")
 
 
-def fit_reader(folder, size_px):
+def fit_reader(folder, num_fitted, size_px):
     """Fit a reader of lesions: the middle alone, and marks, hospital and age follow nothing."""
-    table = draw_chest(folder, NUM_FITTED, FITTED_SEED, 0.0, size_px)
+    table = draw_chest(folder, num_fitted, FITTED_SEED, 0.0, size_px)
     pictures = [describe_middle(images.decode_image(path)) for path in table["path"]]
     fit = pipeline.make_pipeline(
         preprocessing.StandardScaler(), linear_model.LogisticRegression(C=0.003, max_iter=1000)
@@ -124,7 +124,7 @@ KINDS = {
 
 
 def measure(options):
-    reader = fit_reader(common.make_folder() / "fitted", options.size_px)
+    reader = fit_reader(common.make_folder() / "fitted", options.num_fitted, options.size_px)
     rows = []
     for kind, wanted in KINDS.items():
         found = [measure_seed(kind, seed, options, reader) for seed in range(options.num_seeds)]

@@ -410,17 +410,14 @@ def test_a_small_cnn_trained_on_planted_letters_is_named_through_the_script_for_
     write_list(tmp_path / "test", "letter in the corner", 100, seed=1)
     listed, out = tmp_path / "test" / "list.csv", tmp_path / "probes"
     assert run(listed, "--out", out) == 0
-    for number, model in enumerate((net, nest(net))):
-        model.save(tmp_path / "net.keras")
-        run_script(tmp_path, "score_keras.py", "probes", "net.keras", f"{number}.csv", *LABELS)
-        assert run(listed, "--out", out, "--predictions", tmp_path / f"{number}.csv") == 1
-        assert "follows the border" in (out / "model_card.html").read_text()
-    both = [pd.read_csv(tmp_path / f"{number}.csv")[list(LABELS)] for number in (0, 1)]
-    assert np.allclose(*both, atol=1e-5)
+    net.save(tmp_path / "net.keras")
+    run_script(tmp_path, "score_keras.py", "probes", "net.keras", "net.csv", *LABELS)
+    assert run(listed, "--out", out, "--predictions", tmp_path / "net.csv") == 1
+    assert "follows the border" in (out / "model_card.html").read_text()
 
 
 @pytest.mark.slow
-def test_vgg16_with_its_head_is_scored_by_both_scripts_alike(tmp_path):
+def test_vgg16_inside_another_model_is_scored_by_both_scripts_as_by_itself(tmp_path):
     from leakage import networks
 
     write_list(tmp_path, "plain", num_images=4)
@@ -429,7 +426,7 @@ def test_vgg16_with_its_head_is_scored_by_both_scripts_alike(tmp_path):
     backbone = networks.build_backbone("vgg16", "random", 32)
     head = networks.build_paper_head(backbone.model.output_shape[1:], 2, seed=0)
     model = networks.join_backbone_and_head(backbone, head)
-    model.save(tmp_path / "net.keras")
+    nest(model).save(tmp_path / "net.keras")
     run_script(tmp_path, "score_keras.py", "probes", "net.keras", "keras.csv", *LABELS)
     listed = [tmp_path / "list.csv", "--out", out, "--predictions"]
     assert run(*listed, tmp_path / "keras.csv") in (0, 1)
