@@ -1,10 +1,10 @@
 """What several tests share: real data where it is, and a cache of their own."""
 
 import functools
-import gc
 import hashlib
 import os
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -18,30 +18,43 @@ import numpy as np  # noqa: E402
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.fixture(scope="session", autouse=True)
-def quick_garbage_collection():
-    """statsmodels collects garbage at every correction: half a second with TensorFlow loaded."""
-    gc.freeze()
+def remember(module, name, make_key, most):
+    """Let a function of a module give what it gave before for the same key."""
+    compute, known = getattr(module, name), {}
 
-
-@pytest.fixture(scope="session", autouse=True)
-def fingerprint_each_picture_once():
-    """Many tests search the same pictures for copies, each anew; its points take most of that."""
-    from leakcard.copies import fingerprints
-
-    compute, known = fingerprints.compute_fingerprint, {}
-
-    def look_up(image, with_points=True):
-        key = hashlib.sha256(np.ascontiguousarray(image)).digest(), image.shape, with_points
-        if key not in known and len(known) >= 2000:  # 50 kB each
+    def look_up(*arguments):
+        key = make_key(*arguments)
+        if key not in known and len(known) >= most:
             known.clear()
         if key not in known:
-            known[key] = compute(image, with_points)
+            known[key] = compute(*arguments)
         return known[key]
 
-    fingerprints.compute_fingerprint = look_up
-    yield
-    fingerprints.compute_fingerprint = compute
+    return mock.patch.object(module, name, look_up)
+
+
+def hash_image(image, with_points=True):
+    return hashlib.sha256(np.ascontiguousarray(image)).digest(), image.shape, with_points
+
+
+def hash_file(path):
+    from leakcard import quality
+
+    digest = hashlib.sha256(Path(path).read_bytes()).digest() if os.path.isfile(path) else path
+    return digest, quality.can_compute_brisque()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def describe_each_picture_once():
+    """Many tests audit the same pictures, each anew; describing them takes most of that."""
+    from leakcard import looks
+    from leakcard.copies import fingerprints
+
+    with (
+        remember(fingerprints, "compute_fingerprint", hash_image, 2000),  # 50 kB each
+        remember(looks, "_measure", hash_file, 10_000),  # 7 kB each
+    ):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,7 @@
 """Clean phantoms for the audit, and faults to plant in them."""
 
+import functools
+import tempfile
 from pathlib import Path
 
 import cv2
@@ -14,11 +16,21 @@ NUM_IMAGES = {"covid": 70, "normal": 70, "pneumonia": 70}
 NO_PAIRS = pd.DataFrame(columns=["image_id_a", "image_id_b", "kind"])
 
 
-def make_clean(folder, seed=1, size_px=64, num_images=None):
-    """Draw phantoms whose label follows nothing but the lesion, patients in one split each."""
+@functools.cache
+def _make_folder():
+    return tempfile.TemporaryDirectory(prefix="clean phantoms ")  # removed when Python ends
+
+
+def make_clean(seed=1, size_px=64, num_images=None):
+    """Draw phantoms whose label follows nothing but the lesion, patients in one split each.
+
+    Sets that are alike are drawn once a process: their files are not to be changed.
+    """
+    num_images = num_images or NUM_IMAGES
+    name = "-".join(map(str, (seed, size_px, *num_images.values())))
     folder = phantoms.write_chest(
-        Path(folder) / f"clean-{seed}",
-        num_images=num_images or NUM_IMAGES,
+        Path(_make_folder().name) / name,
+        num_images=num_images,
         seed=seed,
         confounding=0.0,
         lesion_visibility=1.0,

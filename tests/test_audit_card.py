@@ -21,10 +21,9 @@ FILES += ["units.csv"]
 
 
 @pytest.fixture(scope="module")
-def card(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("phantoms")
+def card():
     counts = {"covid": 24, "normal": 24, "pneumonia": 24}
-    table = planted.make_clean(folder, 1, 48, counts)
+    table = planted.make_clean(1, 48, counts)
     train = table[table["split"] == "train"]
     twin = train.head(1).assign(image_id="<twin> & co", split="test")
     table.loc[table.index[table["split"] == "test"][0], "patient_id"] = train["patient_id"].iloc[-1]
@@ -146,9 +145,9 @@ def test_nothing_that_is_named_is_cut_short_but_what_people_read():
     assert len(card.to_markdown()) < 20_000
 
 
-def audit_copies(folder, **options):
+def audit_copies(**options):
     """A card of images with copies under other patients, a draw with replacement, and a group."""
-    table = planted.make_clean(folder, 3, 48, {"covid": 12, "normal": 12, "pneumonia": 12})
+    table = planted.make_clean(3, 48, {"covid": 12, "normal": 12, "pneumonia": 12})
     one, two, three = (table.iloc[[number]] for number in range(3))
     twins = [
         one.assign(image_id="twin", split="test", patient_id="twin"),
@@ -165,7 +164,7 @@ def audit_copies(folder, **options):
 
 
 def test_folds_of_whole_units_leave_no_pair_and_no_patient_across(tmp_path):
-    folder = audit_copies(tmp_path / "images").write(tmp_path / "card")
+    folder = audit_copies().write(tmp_path / "card")
     pairs, units = pd.read_csv(folder / "pairs.csv"), pd.read_csv(folder / "units.csv")
     assert len(pairs) >= 3 and units["image"].nunique() == 39
     assert {"twin", "lone", "lost"} < set(units["image"])
@@ -184,17 +183,17 @@ def test_folds_of_whole_units_leave_no_pair_and_no_patient_across(tmp_path):
         assert (fold_of[pairs["image_a"]].array == fold_of[pairs["image_b"]].array).all()
 
 
-def test_the_groups_of_a_column_stay_together_too(tmp_path):
-    alone = audit_copies(tmp_path / "a").units
-    joined = audit_copies(tmp_path / "b", group="device").units
+def test_the_groups_of_a_column_stay_together_too():
+    alone = audit_copies().units
+    joined = audit_copies(group="device").units
     units = dict(zip(joined["image"], joined["unit"], strict=True))
     first, second = joined["image"].iloc[:2]
     assert units[first] == units[second]
     assert joined["unit"].nunique() == alone["unit"].nunique() - 1
 
 
-def test_pairs_say_what_is_known_of_both_images_and_how_sure_it_is(tmp_path):
-    table = planted.make_clean(tmp_path, 1, 48, {"covid": 12, "normal": 12, "pneumonia": 12})
+def test_pairs_say_what_is_known_of_both_images_and_how_sure_it_is():
+    table = planted.make_clean(1, 48, {"covid": 12, "normal": 12, "pneumonia": 12})
     table["patient_id"] = table["patient_id"].where(table.index != 0, None)
     names = table["image_id"].iloc[:2]
     pairs = pd.DataFrame({"image_id_a": names.iloc[[1]].tolist(), "image_id_b": names.iloc[0]})

@@ -12,8 +12,8 @@ from leakcard import stats
 
 
 @pytest.fixture(scope="module")
-def clean(tmp_path_factory):
-    return planted.make_clean(tmp_path_factory.mktemp("phantoms"), seed=1)
+def clean():
+    return planted.make_clean()
 
 
 @pytest.fixture(scope="module")

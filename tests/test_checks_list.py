@@ -19,7 +19,7 @@ CORRECTED |= {"question": "", "images": (), "num_images": 0}
 def given(tmp_path_factory):
     """A table with a leak of every kind that is quick to find, and what is measured of it."""
     counts = {"covid": 14, "normal": 14, "pneumonia": 14}
-    table = planted.make_clean(tmp_path_factory.mktemp("phantoms"), 1, 48, counts)
+    table = planted.make_clean(1, 48, counts)
     train, test = (table.index[table["split"] == split] for split in ("train", "test"))
     table.loc[test[0], "patient_id"] = table.loc[train[0], "patient_id"]
     twin = table.loc[train[1:2]].assign(image_id="twin", split="test")

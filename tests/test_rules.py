@@ -16,10 +16,9 @@ HEAD = ",".join(rules.RATE_COLUMNS)
 
 
 @pytest.fixture(scope="module")
-def card(tmp_path_factory):
+def card():
     """A card with every row that a card can have."""
-    folder = tmp_path_factory.mktemp("phantoms")
-    table = planted.make_clean(folder, 1, 48, {"covid": 14, "normal": 14, "pneumonia": 14})
+    table = planted.make_clean(1, 48, {"covid": 14, "normal": 14, "pneumonia": 14})
     table["background"], table["device"] = "black", np.arange(len(table)) % 9
     train, test = (table.index[table["split"] == split][0] for split in ("train", "test"))
     table.loc[train, "patient_id"], table.loc[test, "patient_id"] = "P01", "p1"

@@ -3,6 +3,7 @@
 How much a result moves with the seed of its training is another thing: `summarize_seeds`.
 """
 
+import gc
 from typing import NamedTuple
 
 import numpy as np
@@ -70,6 +71,27 @@ def newcombe_interval(
         k1, n1, k2, n2, method="newcomb", compare="diff", alpha=1 - confidence
     )
     return float(lower), float(upper)
+
+
+def adjust_p_values(p_values):
+    """Correct p-values for their number, by Holm's method.
+
+    Parameters
+    ----------
+    p_values : array_like of shape (n_tests,), in [0, 1]
+
+    Returns
+    -------
+    ndarray of shape (n_tests,), in [0, 1]
+    """
+    from statsmodels.stats import multitest  # waited for only here
+
+    # It collects garbage, for half a second where TensorFlow is loaded, but not what is frozen.
+    gc.freeze()
+    try:
+        return multitest.multipletests(p_values, method="holm")[1]
+    finally:
+        gc.unfreeze()
 
 
 def paired_interval(

@@ -17,7 +17,7 @@ import pandas as pd
 import scipy
 from tqdm import tqdm
 
-from leakcard import images
+from leakcard import images, intervals
 
 # All images are measured at this size of the longer side: the size itself is no quality.
 MEASURED_PX = 256
@@ -206,8 +206,6 @@ def compare_classes(measured, column):
         statistic, p_value = 0.0, 1.0
     else:
         statistic, p_value = (float(part) for part in scipy.stats.kruskal(*groups.values()))
-    from statsmodels.stats import multitest  # waited for only here
-
     pairs = []
     for first, second in itertools.combinations(groups, 2):
         a, b = groups[first], groups[second]
@@ -223,7 +221,7 @@ def compare_classes(measured, column):
             }
         )
     pairs = pd.DataFrame(pairs)
-    pairs.insert(5, "p_adjusted", multitest.multipletests(pairs["p_value"], method="holm")[1])
+    pairs.insert(5, "p_adjusted", intervals.adjust_p_values(pairs["p_value"]))
     return Comparison(statistic, p_value, statistic / (len(together) - 1), pairs)
 
 

@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
+from leakcard import intervals
+
 # Worst first: the order in which a reader wants them.
 STATUSES = ("fail", "warn", "not testable", "pass")
 # What a reader opens only if he wants to.
@@ -207,10 +209,8 @@ def settle_rows(rows):
     tested = [number for number, row in enumerate(rows) if row.p_value is not None]
     if not tested:
         return list(rows)
-    from statsmodels.stats import multitest  # waited for only here
-
     p_values = [rows[number].p_value for number in tested]
-    adjusted = multitest.multipletests(p_values, method="holm")[1]
+    adjusted = intervals.adjust_p_values(p_values)
     settled = list(rows)
     for number, p_adjusted in zip(tested, np.minimum(adjusted, 1.0), strict=True):
         row = rows[number]

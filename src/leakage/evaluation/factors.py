@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from scipy import linalg
 from statsmodels import api
-from statsmodels.stats import multitest
 
 from leakcard import intervals
 
@@ -136,5 +135,5 @@ def estimate_effects(runs, factors) -> pd.DataFrame:
         lower, upper = test.conf_int(1 - intervals.CONFIDENCE).T
         found |= {"lower": lower, "upper": upper, "p_value": test.pvalue}
         if spread > 0:
-            found["p_adjusted"] = multitest.multipletests(test.pvalue, method="holm")[1]
+            found["p_adjusted"] = intervals.adjust_p_values(test.pvalue)
     return frame.assign(**found, num_runs=len(runs), run_sd=spread)

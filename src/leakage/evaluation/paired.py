@@ -4,7 +4,6 @@ import itertools
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats import multitest
 
 from leakcard import intervals
 
@@ -79,8 +78,6 @@ def compare_runs(y_true, scores, reference=None, groups=None, num_bootstrap=1000
              test.num_only_a, test.num_only_b, test.p_value)
         )  # fmt: skip
     table = pd.DataFrame(rows, columns=list(COLUMNS[:-2]))
-    rejected, corrected, _, _ = multitest.multipletests(
-        table["p_value"], alpha=SIGNIFICANCE, method="holm"
-    )
-    table = table.assign(p_holm=corrected, survives=rejected)
+    corrected = intervals.adjust_p_values(table["p_value"])
+    table = table.assign(p_holm=corrected, survives=corrected <= SIGNIFICANCE)
     return table.sort_values("p_value", kind="stable", ignore_index=True)

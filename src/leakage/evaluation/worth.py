@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from scipy import stats
-from statsmodels.stats import multitest
 
 from leakage.evaluation import scores as scoring
 from leakcard import intervals
@@ -187,6 +186,6 @@ def tabulate_worth(scored, contrasts, metric):
     table = pd.DataFrame(rows)
     # Where no draw differs from another nothing was tested; the number of tests stays.
     p_values = table["p_value"].fillna(1.0)
-    p_holm = pd.Series(multitest.multipletests(p_values, method="holm")[1])
+    p_holm = pd.Series(intervals.adjust_p_values(p_values))
     table.insert(8, "p_holm", p_holm.where(table["p_value"].notna()))
     return table
