@@ -24,7 +24,7 @@ BLOCK = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
 DOCS = ("docs/results.md", "docs/speed.md", "docs/probes.md")
 CHEST_RUN, WOLVES_RUN = "vgg16", "wolves"
 # One draw each, of which README shows the first.
-DRAW_RUNS = {CHEST_RUN: "draw 20", "vgg16-draw21": "draw 21"}
+DRAW_RUNS = {CHEST_RUN: "draw 20", "vgg16-draw21": "draw 21", "vgg16-draw22": "draw 22"}
 # The first decides, by docs/protocol.md; the others stand beside it.
 WORTH_RUNS = {
     "worth_vgg16": "VGG16, ImageNet weights",

@@ -87,7 +87,10 @@ def show_answers(claim, found):
             own = group.find("balanced_accuracy") if hard else group.find(metric, name)
             if own is None:
                 return "not recorded"
-            return f"{own.lower:.2f}-{own.upper:.2f}" if bounds else f"{own.value:.3f}"
+            if not bounds:
+                return f"{own.value:.3f}"
+            # no interval where every resample gives 1
+            return "none" if np.isnan(own.lower) else f"{own.lower:.2f}-{own.upper:.2f}"
 
         result = published.RESULTS[claim.key]
         row["ours"] = _show_classes(result, show)
