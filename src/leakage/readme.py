@@ -57,8 +57,10 @@ FINDING = (
     "classifier that sees nothing but the border of these images reaches {1.value:.1%} "
     "[{1.lower:.1%}, {1.upper:.1%}]. With adult controls and disjoint patients the network is "
     "right on {2.value:.1%} [{2.lower:.1%}, {2.upper:.1%}; {2.over_seeds}], the border alone on "
-    "{3.value:.1%} [{3.lower:.1%}, {3.upper:.1%}]; chance is {2.chance:.1%}.**\n"
+    "{3.value:.1%} [{3.lower:.1%}, {3.upper:.1%}]; chance is {2.chance:.1%}.** Other draws of the "
+    "images: {draws}.\n"
 )
+OTHER_DRAW = "{0.value:.1%} (border {1.value:.1%}) and {2.value:.1%} (border {3.value:.1%})"
 ALT = "Accuracies with 95 % intervals: {}. Diamonds: as published; dotted: chance."
 
 
@@ -116,7 +118,19 @@ def _describe_seeds(seeds):
 
 def format_finding(results_dir):
     """The finding in a paragraph with numbers."""
-    return FINDING.format(*collect_rows(results_dir).itertuples())
+    first, *others = _collect_draws(results_dir).values()
+    told = [OTHER_DRAW.format(*rows.itertuples()) for rows in others]
+    return FINDING.format(*first.itertuples(), draws="; ".join(told) or "none")
+
+
+def _collect_draws(results_dir):
+    return {
+        name: collect_rows(
+            results_dir, [(row[0], run, *row[2:]) for row in ROWS if row[1] == CHEST_RUN]
+        )
+        for run, name in DRAW_RUNS.items()
+        if run == CHEST_RUN or (Path(results_dir) / run).is_dir()
+    }
 
 
 def format_results(results_dir):
@@ -142,13 +156,9 @@ def format_results(results_dir):
 
 def format_draws(results_dir):
     """The rows on chest X-rays, once a draw that was run."""
-    runs = {run: name for run, name in DRAW_RUNS.items() if (Path(results_dir) / run).is_dir()}
-    tables = [
-        collect_rows(results_dir, [(row[0], run, *row[2:]) for row in ROWS if row[1] == CHEST_RUN])
-        for run in runs
-    ]
-    lines = [f"| accuracy of | {' | '.join(runs.values())} |", "|---" * (len(runs) + 1) + "|"]
-    for rows in zip(*(table.itertuples() for table in tables), strict=True):
+    tables = _collect_draws(results_dir)
+    lines = [f"| accuracy of | {' | '.join(tables)} |", "|---" * (len(tables) + 1) + "|"]
+    for rows in zip(*(table.itertuples() for table in tables.values()), strict=True):
         told = [
             f"{row.value:.3f} ({row.lower:.3f} to {row.upper:.3f})"
             + (f"; {row.over_seeds}" if row.over_seeds else "")
