@@ -10,6 +10,7 @@ import toys
 
 import nbrun
 from leakage import paths, run
+from nbrun import clean
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +42,12 @@ def test_a_run_leaves_notebooks_pages_and_records_and_the_project_s_end(demo):
     assert used["notebooks"]["01_first"]["weights"] == "none" and used["profile"] == "demo"
     assert used["notebooks"]["02_second"]["num_images"] == 4  # from the section `all`
     assert used["notebooks"]["07_at_a_glance"] == {"num_rows": 5}
+
+
+def test_what_a_kernel_calls_its_cells_is_found_beside_pictures_full_of_slashes():
+    told = "x/ /tmp/ipykernel_12/345.py:3: UserWarning"  # a match that grows with a picture hangs
+    text = clean.KERNEL_TEMPORARY.sub("cell", "ab/" * 1_000_000 + f' {told} /ipykernel_1/2.py "')
+    assert text.endswith('/ x/ cell:3: UserWarning cell "') and len(text) > 3_000_000
 
 
 def test_a_notebook_without_warnings_has_nothing_on_standard_error(demo):
