@@ -116,6 +116,15 @@ def test_a_run_with_real_images_says_which_rows_are_from_phantoms():
     assert report.list_notes(mixed.assign(data_source="real")) == []
 
 
+@pytest.mark.parametrize(
+    ("other", "note"), [("from scratch", "no statement about"), ("imagenet", "^Rows .* nothing")]
+)
+def test_random_weights_are_not_said_of_rows_that_have_others(other, note):
+    records = pd.DataFrame({"weights": ["random (seed 0)", other], "data_source": "real"})
+    (said,) = report.list_notes(records)
+    assert re.search(note, said)
+
+
 def test_the_summary_has_every_table_of_the_run(run_dir):
     text = report.write_summary(run_dir, ["02 failed."]).read_text()
     assert "02 failed." in text and f"- `{NAME}`" in text

@@ -16,6 +16,7 @@ PHANTOM_NOTE = (
     "Made from phantoms (drawn images with a known truth), not from patients or photographs."
 )
 RANDOM_NOTE = "Backbones with random weights: no statement about pretrained ones."
+MIXED_NOTE = "Rows whose backbone has random weights say nothing about pretrained ones."
 
 
 def collect_records(run_dir):
@@ -179,6 +180,9 @@ def list_notes(records):
             f"{PHANTOM_NOTE.removesuffix('.')}: the rows whose data are `phantoms` "
             f"({drawn['variant'].nunique()} of {records['variant'].nunique()} variants)."
         )
-    if records["weights"].astype(str).str.startswith("random").any():
-        notes.append(RANDOM_NOTE)
+    weights = records["weights"].dropna().astype(str)
+    is_random = weights.str.startswith("random")
+    if is_random.any():
+        has_others = not weights[~is_random].str.endswith("from scratch").all()
+        notes.append(MIXED_NOTE if has_others else RANDOM_NOTE)
     return notes
