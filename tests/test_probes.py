@@ -84,7 +84,7 @@ def test_the_reader_of_a_letter_in_the_corner_follows_the_border():
 
 def test_a_reader_of_lungs_is_not_named_where_marks_follow_the_label(tmp_path):
     options = type("Options", (), {"num_images": 60, "size_px": 96})
-    reader = benchmark.fit_reader(tmp_path / "fitted", 96)
+    reader = benchmark.fit_reader(tmp_path / "fitted", 300, 96)
     found = benchmark.measure_seed("lesion, chest, marks follow it", 0, options, reader)
     assert found["named"] == [] and found["accuracy"] > 0.8 and "background" in found["points"]
 
