@@ -16,7 +16,7 @@ CORRECTED |= {"question": "", "images": (), "num_images": 0}
 
 
 @pytest.fixture(scope="module")
-def given(tmp_path_factory):
+def given():
     """A table with a leak of every kind that is quick to find, and what is measured of it."""
     counts = {"covid": 14, "normal": 14, "pneumonia": 14}
     table = planted.make_clean(1, 48, counts)

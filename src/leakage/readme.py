@@ -60,7 +60,10 @@ FINDING = (
     "{3.value:.1%} [{3.lower:.1%}, {3.upper:.1%}]; chance is {2.chance:.1%}.** Other draws of the "
     "images: {draws}.\n"
 )
-OTHER_DRAW = "{0.value:.1%} (border {1.value:.1%}) and {2.value:.1%} (border {3.value:.1%})"
+OTHER_DRAW = (
+    "{0.value:.1%} with children (border {1.value:.1%}), {2.value:.1%} with adults (border "
+    "{3.value:.1%})"
+)
 ALT = "Accuracies with 95 % intervals: {}. Diamonds: as published; dotted: chance."
 
 

@@ -12,7 +12,7 @@ from nbrun import state
 # Where a path begins in JSON, which may be right after a line feed or a colour code.
 BEGIN = r"(?:(?<![\w.~-])|(?<=\\[nrt])|(?<=\dm))"
 # Few folders: a picture in base64 is full of slashes, and an open end would run through all of it.
-KERNEL_TEMPORARY = re.compile(r"(?:/[^\s:'\"/]+){0,12}/ipykernel_\d+/\d+\.py")
+KERNEL_TEMPORARY = re.compile(r"(?:/[^\s:'\"/]+){0,30}/ipykernel_\d+/\d+\.py")
 
 
 def clean_notebook(path, project, names):
