@@ -45,8 +45,6 @@ class Claim:
         For a score, its key in `published.RESULTS`.
     says : str
         The claim in words.
-    kind : {"score", "classes", "effect", "words"}
-        An accuracy, all scores by class of a result, a difference with a number, a statement.
     published : str
         The number as printed or as it follows from what is; empty where there is none.
     ours : tuple of tuples of Asked
@@ -59,17 +57,19 @@ class Claim:
         The published ones.
     takes : str
         What it would take to judge it.
+    kind : {"score", "classes", ""}
+        An accuracy, all scores by class of a result, an effect or a statement.
     """
 
     key: str
     says: str
-    kind: str
     published: str = ""
     ours: tuple[tuple[Asked, ...], ...] = ()
     sign: int = 0
     than: float = 0.0
     networks: tuple[str, ...] = ()
     takes: str = ""
+    kind: str = ""
 
     @property
     def system(self):
@@ -110,6 +110,7 @@ TAKES = {
     "S4": "its masked images, its test sets and their sizes; ImageNet weights where it had them",
     "S5": "the image lists of COVIDx, 224 pixels, 128 filters, the published epochs",
 }
+ATTRIBUTION = "an attribution that passes its positive controls (energy in a mask did not)"
 
 
 def _list_results():
@@ -117,9 +118,9 @@ def _list_results():
     for key, result in RESULTS.items():
         place = ((PLACES[key],),)
         common = {"ours": place, "networks": (result.backbone,), "takes": TAKES[result.system]}
-        yield Claim(key, f"{result.name}: accuracy", "score", **common)
+        yield Claim(key, f"{result.name}: accuracy", kind="score", **common)
         if result.class_scores:
-            yield Claim(key, f"{result.name}: by class", "classes", **common)
+            yield Claim(key, f"{result.name}: by class", kind="classes", **common)
 
 
 def _points(difference):
@@ -130,9 +131,8 @@ def _differ(first, second):
     return _points(RESULTS[first].value - RESULTS[second].value)
 
 
-def _pair(notebook, first, second, metric="accuracy", class_name="all"):
-    return ((Asked(notebook, first, metric, class_name), Asked(notebook, second, metric,
-                                                                class_name)),)  # fmt: skip
+def _pair(notebook, first, second, *score):
+    return ((Asked(notebook, first, *score), Asked(notebook, second, *score)),)
 
 
 def _share(key, row, column=None):
@@ -143,305 +143,195 @@ def _share(key, row, column=None):
     return matrix[row][column] / sum(line[column] for line in matrix)
 
 
+# fmt: off
 def _list_s1():
-    matrix = RESULTS["paper_vgg19"].confusion
+    matrix, place = RESULTS["paper_vgg19"].confusion, PLACES["paper_vgg19"]
     errors = sum(map(sum, matrix)) - sum(matrix[i][i] for i in range(3))
-    own = matrix[1][2] + matrix[2][1]
-    place = PLACES["paper_vgg19"]
-    errors_asked = Asked(place.notebook, place.variant, "errors_without", "covid", "paper")
-    places = PLACES
-    yield Claim(
-        "s1_errors", "Its errors are mostly between normal and pneumonia, which share a source",
-        "words", f"{own} of {errors} errors", ((errors_asked,),), 1, 0.5, ("vgg19",),
-    )  # fmt: skip
-    yield Claim(
-        "s1_best", "VGG19 is the best of 15 pretrained networks", "words", networks=("vgg19",),
-        takes="the other 14 with ImageNet weights, chosen on the validation images, not the test",
-    )  # fmt: skip
-    yield Claim(
-        "s1_drop", "With adult controls the accuracy falls", "effect",
-        _differ("ancestor_corrected", "ancestor_reproduced"),
-        ((places["ancestor_corrected"], places["ancestor_reproduced"]),), -1, networks=("vgg19",),
-    )  # fmt: skip
-    for key, says in (
-        ("wolf_swap", "With backgrounds swapped the accuracy falls: it read the background"),
-        ("wolf_white", "On white backgrounds the accuracy is lower: 90 % was too optimistic"),
+    asked = Asked(place.notebook, place.variant, "errors_without", "covid", "paper")
+    yield Claim("s1_errors",
+                "Its errors are mostly between normal and pneumonia, which share a source",
+                f"{matrix[1][2] + matrix[2][1]} of {errors} errors", ((asked,),), 1, 0.5,
+                ("vgg19",))
+    yield Claim("s1_best", "VGG19 is the best of 15 pretrained networks", networks=("vgg19",),
+                takes="the other 14 with ImageNet weights, chosen on the validation images, not "
+                      "the test")
+    for name, key, other, network, says in (
+        ("drop", "ancestor_corrected", "ancestor_reproduced", "vgg19",
+         "With adult controls the accuracy falls"),
+        ("wolf_swap", "wolf_swap", "wolf_leaky", "small_cnn",
+         "With backgrounds swapped the accuracy falls: it read the background"),
+        ("wolf_white", "wolf_white", "wolf_leaky", "small_cnn",
+         "On white backgrounds the accuracy is lower: 90 % was too optimistic"),
     ):
-        yield Claim(
-            f"s1_{key}", says, "effect", _differ(key, "wolf_leaky"),
-            ((places[key], places["wolf_leaky"]),), -1, networks=("small_cnn",),
-        )  # fmt: skip
+        yield Claim(f"s1_{name}", says, _differ(key, other), ((PLACES[key], PLACES[other]),), -1,
+                    networks=(network,))
 
 
 def _list_s2():
     tuned, fixed = PLACES["s2_fine_tuned"].variant, PLACES["s2_fixed"].variant
     common = {"networks": ("resnet18",), "takes": TAKES["S2"]}
-    yield Claim(
-        "s2_worse", "Training everything generalises worse than fixed features", "effect",
-        _differ("s2_fine_tuned", "s2_fixed"), _pair("05", tuned, fixed), -1, **common,
-    )  # fmt: skip
-    yield Claim(
-        "s2_missed",
-        'Trained through, fewer images called normal are pneumonia ("false positives": 1 of 119 '
-        "against 11 of 155)",
-        "effect",
-        _points(_share("s2_fine_tuned", 0, 0) - _share("s2_fixed", 0, 0)) + " of precision",
-        _pair("05", tuned, fixed, "precision", "normal"), 1, **common,
-    )  # fmt: skip
-    for key, name in (("s2_fine_tuned", "everything trained"), ("s2_fixed", "fixed features")):
-        variant = PLACES[key].variant
-        yield Claim(
-            f"{key}_normals", f"Normals are missed more often than pneumonias ({name})", "effect",
-            _points(_share(key, 0) - _share(key, 1)) + " of recall",
-            ((Asked("05", variant, "recall", "normal"),
-              Asked("05", variant, "recall", "pneumonia")),), -1, **common,
-        )  # fmt: skip
-    yield Claim(
-        "s2_validation",
-        "Its validation set of 16 images says little about the test set",
-        "words",
-        takes="that set, and validation and test scores of each epoch in the records",
-    )
-    yield Claim(
-        "s2_parameters", "11,171,074 of 11,180,610 parameters are trained as fixed features",
-        "words", "11,171,074 of 11,180,610",
-        takes="the counts of notebook 05 in its records (it prints them)",
-    )  # fmt: skip
+    yield Claim("s2_worse", "Training everything generalises worse than fixed features",
+                _differ("s2_fine_tuned", "s2_fixed"), _pair("05", tuned, fixed), -1, **common)
+    yield Claim("s2_missed", "Trained through, fewer images called normal are pneumonia "
+                '("false positives": 1 of 119 against 11 of 155)',
+                _points(_share("s2_fine_tuned", 0, 0) - _share("s2_fixed", 0, 0)) + " of precision",
+                _pair("05", tuned, fixed, "precision", "normal"), 1, **common)
+    for key, name, place in (("s2_fine_tuned", "everything trained", tuned),
+                             ("s2_fixed", "fixed features", fixed)):
+        yield Claim(f"{key}_normals", f"Normals are missed more often than pneumonias ({name})",
+                    _points(_share(key, 0) - _share(key, 1)) + " of recall",
+                    ((Asked("05", place, "recall", "normal"),
+                      Asked("05", place, "recall", "pneumonia")),), -1, **common)
+    yield Claim("s2_validation", "Its validation set of 16 images says little about the test set",
+                takes="that set, and validation and test scores of each epoch in the records")
+    yield Claim("s2_parameters",
+                "11,171,074 of 11,180,610 parameters are trained as fixed features",
+                "11,171,074 of 11,180,610",
+                takes="the counts of notebook 05 in its records (it prints them)")
 
 
 def _list_s3():
-    frozen = "VGG16, convolutions frozen"
+    frozen, simple = "VGG16, convolutions frozen", ("one_convolution", "pixels")
+    flat, convolution = "Flatten, Dense 64", "One convolution, Dense 64"
+    transplant = "study: threshold transplant"
     vgg = {"networks": ("vgg16",), "takes": TAKES["S3"]}
-    for key, variant, name in (
-        ("flat", "Flatten, Dense 64", "Flatten, Dense 64"),
-        ("convolution", "One convolution, Dense 64", "one convolution before it"),
+    for key, variant, name, network in (
+        ("flat", flat, flat, "pixels"),
+        ("convolution", convolution, "one convolution before it", "one_convolution"),
     ):
-        yield Claim(
-            f"s3_easy_{key}", f'"A very easy problem": without transfer it does well ({name})',
-            "words", ours=((Asked("05", variant, "lead"),),), sign=1,
-            networks=("pixels" if key == "flat" else "one_convolution",),
-        )  # fmt: skip
-    yield Claim(
-        "s3_close",
-        "The simple networks with and without a convolution are close",
-        "words",
-        ours=_pair("05", "One convolution, Dense 64", "Flatten, Dense 64"),
-        networks=("one_convolution", "pixels"),
-    )
-    yield Claim(
-        "s3_sensitivity", "ImageNet VGG16 misses fewer COVID-19 images than the simple network",
-        "words", ours=_pair("05", frozen, "Flatten, Dense 64", "recall", "covid"), sign=1,
-        networks=("vgg16", "pixels"), takes=TAKES["S3"],
-    )  # fmt: skip
-    yield Claim(
-        "s3_nih", "With NIH weights it is worse than chance", "words",
-        ours=((Asked("05", "NIH-pretrained ResNet18, frozen", "lead"),),), sign=-1,
-        networks=("the downloaded NIH network, which was broken",),
-    )  # fmt: skip
+        yield Claim(f"s3_easy_{key}",
+                    f'"A very easy problem": without transfer it does well ({name})',
+                    ours=((Asked("05", variant, "lead"),),), sign=1, networks=(network,))
+    yield Claim("s3_close", "The simple networks with and without a convolution are close",
+                ours=_pair("05", convolution, flat), networks=simple)
+    yield Claim("s3_sensitivity",
+                "ImageNet VGG16 misses fewer COVID-19 images than the simple network",
+                ours=_pair("05", frozen, flat, "recall", "covid"), sign=1,
+                networks=("vgg16", "pixels"), takes=TAKES["S3"])
+    yield Claim("s3_nih", "With NIH weights it is worse than chance",
+                ours=((Asked("05", "NIH-pretrained ResNet18, frozen", "lead"),),), sign=-1,
+                networks=("the downloaded NIH network, which was broken",))
     for key, name in (("resnet50", "ResNet50"), ("mobilenet_v2", "MobileNetV2")):
-        own = {"networks": (key, "vgg16"), "takes": TAKES["S3"]}
-        yield Claim(
-            f"s3_{key}", f"{name} overfits and is worse than VGG16", "words",
-            ours=_pair("05", f"{name}, frozen", frozen), sign=-1, **own,
-        )  # fmt: skip
-        yield Claim(
-            f"s3_{key}_norm", f"Frozen batch normalisation is why {name} overfits", "words",
-            ours=_pair("05", f"{name}, frozen, batch statistics", f"{name}, frozen"), sign=-1,
-            **own,
-        )  # fmt: skip
-    yield Claim(
-        "s3_resnet50_unfrozen",
-        "ResNet50 stays low with its batch normalisation unfrozen",
-        "words",
-        takes="that run in notebook 05, ImageNet weights",
-    )
+        own = {"sign": -1, "networks": (key, "vgg16"), "takes": TAKES["S3"]}
+        yield Claim(f"s3_{key}", f"{name} overfits and is worse than VGG16",
+                    ours=_pair("05", f"{name}, frozen", frozen), **own)
+        yield Claim(f"s3_{key}_norm", f"Frozen batch normalisation is why {name} overfits",
+                    ours=_pair("05", f"{name}, frozen, batch statistics", f"{name}, frozen"), **own)
+    yield Claim("s3_resnet50_unfrozen",
+                "ResNet50 stays low with its batch normalisation unfrozen",
+                takes="that run in notebook 05, ImageNet weights")
     for number in (1, 2, 3):
         kept = f"{number} dense layer{'s' * (number > 1)} kept"
-        yield Claim(
-            f"s3_freeze_{number}", f"Freezing hardly matters: (a) or (b), {kept}", "words",
-            ours=_pair("05", f"VGG16 (b) {kept}, trained", f"VGG16 (a) frozen, {kept}"),
-            networks=(f"vgg16_fc{number}",), takes="VGG16's own ImageNet dense layers",
-        )  # fmt: skip
+        yield Claim(f"s3_freeze_{number}", f"Freezing hardly matters: (a) or (b), {kept}",
+                    ours=_pair("05", f"VGG16 (b) {kept}, trained", f"VGG16 (a) frozen, {kept}"),
+                    networks=(f"vgg16_fc{number}",), takes="VGG16's own ImageNet dense layers")
     for number in (1, 2, 3):
         last = f"last {number} convolution{'s' * (number > 1)}"
         says = "falls far off" if number == 3 else "hardly matters"
-        yield Claim(
-            f"s3_train_{number}", f"Training the {last} (c) {says}", "words",
-            ours=_pair("05", f"VGG16 (c) {last} trained", frozen), sign=-(number == 3), **vgg,
-        )  # fmt: skip
-    yield Claim(
-        "s3_letters",
-        "The letters in the corners decide (Grad-CAM)",
-        "words",
-        takes="letters outlined in the real images, and an attribution that passes its positive "
-        "controls; on phantoms notebook 06 plants them, which is no verdict on this",
-    )
+        yield Claim(f"s3_train_{number}", f"Training the {last} (c) {says}",
+                    ours=_pair("05", f"VGG16 (c) {last} trained", frozen), sign=-(number == 3),
+                    **vgg)
+    yield Claim("s3_letters", "The letters in the corners decide (Grad-CAM)",
+                takes="letters outlined in the real images, and an attribution that passes its "
+                      "positive controls; on phantoms notebook 06 plants them, which is no "
+                      "verdict on this")
     for key, name in (("crop", "Cropping"), ("crop+inpaint", "Cropping and inpainting")):
-        yield Claim(
-            f"s3_{key}",
-            f"{name} makes the accuracy better",
-            "words",
-            ours=_pair("06", f"study: {key}", "study: none"),
-            sign=1,
-            **vgg,
-        )
-    yield Claim(
-        "s3_lungs",
-        "After inpainting Grad-CAM shows nothing but the lungs",
-        "words",
-        takes="an attribution that passes its positive controls (energy in a mask did not)",
-    )
-    yield Claim(
-        "s3_falls",
-        "With symbols transplanted VGG16 falls, to about 50 %",
-        "words",
-        ours=_pair("06", "study: threshold transplant", "study: none"),
-        sign=-1,
-        **vgg,
-    )
-    yield Claim(
-        "s3_falls_simple", "With symbols transplanted the simple network falls to about 50 %",
-        "words", "around 50 %", takes="Flatten, Dense 64 among the networks of notebook 06",
-    )  # fmt: skip
-    yield Claim(
-        "s3_bones",
-        "Afterwards bones and breast outlines decide on no-finding images",
-        "words",
-        takes="bones outlined in the real images, and an attribution that passes its controls",
-    )
-    yield Claim(
-        "s3_unfit",
-        "No model trained on this data alone is fit for medical use",
-        "words",
-        takes="cases and controls of one source, and a test set of another",
-    )
+        yield Claim(f"s3_{key}", f"{name} makes the accuracy better",
+                    ours=_pair("06", f"study: {key}", "study: none"), sign=1, **vgg)
+    yield Claim("s3_lungs", "After inpainting Grad-CAM shows nothing but the lungs",
+                takes=ATTRIBUTION)
+    yield Claim("s3_falls", "With symbols transplanted VGG16 falls, to about 50 %",
+                ours=_pair("06", transplant, "study: none"), sign=-1, **vgg)
+    yield Claim("s3_falls_simple",
+                "With symbols transplanted the simple network falls to about 50 %", "around 50 %",
+                takes="Flatten, Dense 64 among the networks of notebook 06")
+    yield Claim("s3_bones", "Afterwards bones and breast outlines decide on no-finding images",
+                takes="bones outlined in the real images, and an attribution that passes its "
+                      "controls")
+    yield Claim("s3_unfit", "No model trained on this data alone is fit for medical use",
+                takes="cases and controls of one source, and a test set of another")
 
 
 def _list_s4():
     scratch, weighted = PLACES["s4_cnn_one_channel"].variant, PLACES["s4_cnn"].variant
-    places = {key: place for key, place in PLACES.items() if key.startswith("s4")}
     for key, first, second, says, sign in (
         ("best", "s4_vgg16", "s4_resnet50", "ResNet50 is the best frozen network, VGG16 next", -1),
         ("conv5", "s4_resnet50_conv5", "s4_resnet50", "Training conv5 of ResNet50 helps", 1),
         ("xception", "s4_xception_tuned", "s4_xception", "Training the end of Xception helps", 1),
         ("transfer", "s4_resnet50_conv5", "s4_cnn", "ResNet50 is better than from scratch", 1),
     ):
-        yield Claim(
-            f"s4_{key}", says, "effect", _differ(first, second),
-            ((places[first], places[second]),), sign, takes=TAKES["S4"],
-            networks=(RESULTS[first].backbone, RESULTS[second].backbone),
-        )  # fmt: skip
-    of_class = RESULTS["s4_cnn"].class_scores["f1"]
-    yield Claim(
-        "s4_viral", "From scratch, healthy is found best and viral worst (F1)", "effect",
-        _points(of_class["healthy"] - of_class["viral"]),
-        ((Asked("05", weighted, "f1", "healthy"), Asked("05", weighted, "f1", "viral")),), 1,
-        networks=("lung_cnn",),
-    )  # fmt: skip
+        yield Claim(f"s4_{key}", says, _differ(first, second), ((PLACES[first], PLACES[second]),),
+                    sign, takes=TAKES["S4"],
+                    networks=(RESULTS[first].backbone, RESULTS[second].backbone))
 
     def find(names, obstacle=""):
         return (Asked("06", f"ablation: {names}", "main_effect", obstacle=obstacle),)
 
-    usual = LUNG_ABLATION["masked (benchmark)"]
-    common = {"networks": ("lung_cnn",)}
-    weights = LUNG_ABLATION["class weights"] - usual
-    yield Claim(
-        "s4_weights", "Class weights cost accuracy", "effect", _points(weights),
-        (*_pair("05", weighted, scratch), find("class weights, none to balanced")), -1, **common,
-    )  # fmt: skip
-    raw = (LUNG_ABLATION["raw, class weights, wrong normalisation"]
-           - LUNG_ABLATION["raw, wrong normalisation"])  # fmt: skip
-    yield Claim(
-        "s4_weights_raw",
-        "Class weights cost accuracy on raw images too",
-        "effect",
-        _points(raw),
-        takes="the CNN from scratch with masks and without, both ways of weighting",
-    )
-    without = usual - LUNG_ABLATION["no normalisation"]
-    yield Claim(
-        "s4_normalisation", "Normalisation gains accuracy", "effect", _points(without),
-        (find("normalisation, none to normalise"),), 1, **common,
-    )  # fmt: skip
-    yield Claim(
-        "s4_augmentation", "Augmentation gains accuracy", "effect",
-        _points(usual - LUNG_ABLATION["no augmentation"]), (find("augmentation, off to on"),), 1,
-        **common,
-    )  # fmt: skip
-    yield Claim(
-        "s4_epoch",
-        "Without augmentation it overfits from epoch 8 on",
-        "words",
-        takes="the CNN from scratch without augmentation, and its curves in the records",
-    )
-    outliers = LUNG_ABLATION["BRISQUE outliers removed"] - usual
-    yield Claim(
-        "s4_outliers", "Removing outliers of quality may cost accuracy", "effect",
-        _points(outliers),
-        (find("quality outliers, kept to removed", "outliers of sharpness instead of BRISQUE"),),
-        -1, takes="BRISQUE's model files", **common,
-    )  # fmt: skip
+    of_class, common = RESULTS["s4_cnn"].class_scores["f1"], {"networks": ("lung_cnn",)}
+    runs = LUNG_ABLATION
+    usual = runs["masked (benchmark)"]
+    yield Claim("s4_viral", "From scratch, healthy is found best and viral worst (F1)",
+                _points(of_class["healthy"] - of_class["viral"]),
+                ((Asked("05", weighted, "f1", "healthy"), Asked("05", weighted, "f1", "viral")),),
+                1, **common)
+    yield Claim("s4_weights", "Class weights cost accuracy", _points(runs["class weights"] - usual),
+                (*_pair("05", weighted, scratch), find("class weights, none to balanced")), -1,
+                **common)
+    yield Claim("s4_weights_raw", "Class weights cost accuracy on raw images too",
+                _points(runs["raw, class weights, wrong normalisation"]
+                        - runs["raw, wrong normalisation"]),
+                takes="the CNN from scratch with masks and without, both ways of weighting")
+    yield Claim("s4_normalisation", "Normalisation gains accuracy",
+                _points(usual - runs["no normalisation"]),
+                (find("normalisation, none to normalise"),), 1, **common)
+    yield Claim("s4_augmentation", "Augmentation gains accuracy",
+                _points(usual - runs["no augmentation"]), (find("augmentation, off to on"),), 1,
+                **common)
+    yield Claim("s4_epoch", "Without augmentation it overfits from epoch 8 on",
+                takes="the CNN from scratch without augmentation, and its curves in the records")
+    yield Claim("s4_outliers", "Removing outliers of quality may cost accuracy",
+                _points(runs["BRISQUE outliers removed"] - usual),
+                (find("quality outliers, kept to removed", "outliers of sharpness instead of "
+                      "BRISQUE"),), -1, takes="BRISQUE's model files", **common)
     box = "a box in the centre instead of outlines of the lungs"
-    yield Claim(
-        "s4_masked", "Masked lungs gain nothing over raw images", "effect",
-        _points(usual - LUNG_ABLATION["raw"]),
-        (find("lungs, raw to mask only"), find("lungs, raw to centre box only", box)),
-        takes="the polygons of v7labs (06 uses them where the folder is there)", **common,
-    )  # fmt: skip
-    again = abs(LUNG_ABLATION["masked, again"] - usual)
-    yield Claim(
-        "s4_spread", "Two equal runs differ by about one point", "effect",
-        f"{100 * again:.1f} points, once",
-        ((Asked("06", "ablation", "run_to_run_deviation",
-                obstacle="one published difference, a deviation of ours"),),),
-        takes="several equal runs of the CNN from scratch on the published images", **common,
-    )  # fmt: skip
+    yield Claim("s4_masked", "Masked lungs gain nothing over raw images",
+                _points(usual - runs["raw"]),
+                (find("lungs, raw to mask only"), find("lungs, raw to centre box only", box)),
+                takes="the polygons of v7labs (06 uses them where the folder is there)", **common)
+    yield Claim("s4_spread", "Two equal runs differ by about one point",
+                f"{100 * abs(runs['masked, again'] - usual):.1f} points, once",
+                ((Asked("06", "ablation", "run_to_run_deviation",
+                        obstacle="one published difference, a deviation of ours"),),),
+                takes="several equal runs of the CNN from scratch on the published images",
+                **common)
     for name in ("COVID-19", "bacterial"):
-        yield Claim(
-            f"s4_quality_{name}", f"Quality (BRISQUE) of {name} is worse than of healthy images",
-            "words", "p < 0.05", takes="BRISQUE's model files and v7labs' images; 06 tests what "
-            "it has (sharpness) and records nothing of it",
-        )  # fmt: skip
+        yield Claim(f"s4_quality_{name}",
+                    f"Quality (BRISQUE) of {name} is worse than of healthy images", "p < 0.05",
+                    takes="BRISQUE's model files and v7labs' images; 06 tests what it has "
+                          "(sharpness) and records nothing of it")
 
 
 def _list_s5():
     siamese, single, cropped = (
         PLACES[key].variant for key in ("s5_siamese", "s5_single", "s5_single_cropped")
     )
-    for key, name, value in (
-        ("siamese", "Siamese net, 129 three-way trials", "0.736"),
-        ("single", "Single net", "0.795"),
-    ):
-        yield Claim(
-            f"s5_validation_{key}",
-            f"{name}: best validation accuracy",
-            "words",
-            value,
-            takes=f"{TAKES['S5']}, and the validation scores of notebook 07 in its records",
-        )
     common = {"networks": ("covid_net",), "takes": TAKES["S5"]}
-    yield Claim(
-        "s5_better", "The siamese net is better than the single net", "effect",
-        _differ("s5_siamese", "s5_single"), _pair("07", siamese, single), 1, **common,
-    )  # fmt: skip
-    recall = {
-        key: RESULTS[key].class_scores["recall"]["covid"] for key in ("s5_siamese", "s5_single")
-    }
-    yield Claim(
-        "s5_covid", "On COVID-19 images the single net is better", "effect",
-        _points(recall["s5_single"] - recall["s5_siamese"]),
-        _pair("07", single, siamese, "recall", "covid"), 1, **common,
-    )  # fmt: skip
-    yield Claim(
-        "s5_crop", "Cropping costs accuracy", "effect",
-        _differ("s5_single_cropped", "s5_single"), _pair("07", cropped, single), -1, **common,
-    )  # fmt: skip
-    yield Claim(
-        "s5_borders",
-        "Some answers rest on the borders; cropping mends some and spoils others",
-        "words",
-        takes="an attribution that passes its positive controls (energy in a mask did not)",
-    )
+    recall = [RESULTS[key].class_scores["recall"]["covid"] for key in ("s5_single", "s5_siamese")]
+    for key, name, value in (("siamese", "Siamese net, 129 three-way trials", "0.736"),
+                             ("single", "Single net", "0.795")):
+        yield Claim(f"s5_validation_{key}", f"{name}: best validation accuracy", value,
+                    takes=f"{TAKES['S5']}, and the validation scores of notebook 07 in its records")
+    yield Claim("s5_better", "The siamese net is better than the single net",
+                _differ("s5_siamese", "s5_single"), _pair("07", siamese, single), 1, **common)
+    yield Claim("s5_covid", "On COVID-19 images the single net is better",
+                _points(recall[0] - recall[1]), _pair("07", single, siamese, "recall", "covid"), 1,
+                **common)
+    yield Claim("s5_crop", "Cropping costs accuracy", _differ("s5_single_cropped", "s5_single"),
+                _pair("07", cropped, single), -1, **common)
+    yield Claim("s5_borders",
+                "Some answers rest on the borders; cropping mends some and spoils others",
+                takes=ATTRIBUTION)
+# fmt: on
 
 
 CLAIMS = (*_list_results(), *_list_s1(), *_list_s2(), *_list_s3(), *_list_s4(), *_list_s5())
