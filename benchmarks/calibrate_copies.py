@@ -22,7 +22,7 @@ SOURCES = ("nih", "kermany")
 FRESH_SOURCE = "cohen"
 
 
-def measure_recall(decoded, sources, seed=0, num_jobs=1):
+def measure_recall(decoded, sources, seed=0):
     """Copy images in every way of `disguises.COPIES` and count the copies that are found.
 
     Parameters
@@ -33,8 +33,6 @@ def measure_recall(decoded, sources, seed=0, num_jobs=1):
         Where each is from.
     seed : int
         Decides what is random in a copy.
-    num_jobs : int
-        Threads to search with.
 
     Returns
     -------
@@ -57,7 +55,6 @@ def measure_recall(decoded, sources, seed=0, num_jobs=1):
                 disguises.join_fingerprints(originals, copies, search == "full"),
                 splits,
                 radius=duplicates.HASH_RADIUS,
-                num_jobs=num_jobs,
             ).pairs
             is_found = np.array([(row, row + size) in found for row in range(size)]) | is_same
             num_false = sum(one % size != two % size for one, two in found)
@@ -70,7 +67,7 @@ def measure_recall(decoded, sources, seed=0, num_jobs=1):
     return pd.DataFrame(records)
 
 
-def count_false_pairs(table, images_of, search="full", num_jobs=1):
+def count_false_pairs(table, images_of, search="full"):
     """Search images of many patients for copies and count the pairs of different patients.
 
     Parameters
@@ -80,8 +77,6 @@ def count_false_pairs(table, images_of, search="full", num_jobs=1):
     images_of : str
         What it is called.
     search : {"full", "fast"}
-    num_jobs : int
-        Threads.
 
     Returns
     -------
@@ -92,7 +87,7 @@ def count_false_pairs(table, images_of, search="full", num_jobs=1):
         `num_same_patient` (of those, confirmed), `named` (list of the two ids of each confirmed
         pair).
     """
-    pairs = duplicates.find_duplicates(table, search=search, num_jobs=num_jobs)
+    pairs = duplicates.find_duplicates(table, search=search)
     patients = table["patient_id"].to_numpy()
     found = pairs[~pairs["kind"].isin(["file", "pixels"])]
     is_false = patients[found["row_a"]] != patients[found["row_b"]]
@@ -180,7 +175,6 @@ def main(arguments=None):
     parser.add_argument("--num-images", type=int, default=320, help="copied images a source")
     parser.add_argument("--seed", type=int, default=1, help="decides the images and the copies")
     parser.add_argument("--side", type=int, default=None, help="make images so small, in pixels")
-    parser.add_argument("--jobs", type=int, default=1, help="threads")
     options = parser.parse_args(arguments)
     data_dir = options.data_dir or paths.get_data_dir()
     out = paths.get_results_dir() / "calibration" if options.out is None else options.out
@@ -201,11 +195,10 @@ def main(arguments=None):
     else:
         pool, fresh = data.concatenate_tables(pools), data.READERS[FRESH_SOURCE](data_dir)
         false_pairs = [
-            count_false_pairs(pool, " and ".join(SOURCES), search, options.jobs)
-            for search in duplicates.SEARCHES
+            count_false_pairs(pool, " and ".join(SOURCES), search) for search in duplicates.SEARCHES
         ]
-        false_pairs.append(count_false_pairs(fresh, FRESH_SOURCE, num_jobs=options.jobs))
-    recall = measure_recall(decoded, sources, options.seed, options.jobs)
+        false_pairs.append(count_false_pairs(fresh, FRESH_SOURCE))
+    recall = measure_recall(decoded, sources, options.seed)
     content = {
         "seed": options.seed,
         "side": options.side,

@@ -173,7 +173,7 @@ def test_equal_bytes_equal_pixels_and_repeated_rows_are_told_apart(originals, tm
     assert {repeated["split_a"], repeated["split_b"]} == {"train", "test"}
 
 
-def test_the_order_of_rows_and_missing_columns_change_nothing(originals, tmp_path):
+def test_the_order_of_rows_and_missing_columns_change_nothing(originals, tmp_path, monkeypatch):
     copies = [
         write_image(tmp_path / f"copy_{number}.jpg", plant(read_gray(originals[number]), how))
         for number, how in enumerate(("gamma 0.8", "turned by 15 degrees", "negative"))
@@ -181,9 +181,11 @@ def test_the_order_of_rows_and_missing_columns_change_nothing(originals, tmp_pat
     table = make_table([*originals[:8], *copies])[["image_id", "path"]]
     names = ["image_id_a", "image_id_b", "kind", "distance", "correlation", "transform"]
     for search, number in (("full", 3), ("fast", 1)):
-        found = duplicates.find_duplicates(table, search=search, num_jobs=4)
+        monkeypatch.setattr(images, "NUM_JOBS", 4)
+        found = duplicates.find_duplicates(table, search=search)
         backwards = table.iloc[::-1].reset_index(drop=True)
-        turned = duplicates.find_duplicates(backwards, search=search, num_jobs=1)
+        monkeypatch.setattr(images, "NUM_JOBS", 1)
+        turned = duplicates.find_duplicates(backwards, search=search)
         assert len(found) == number and found["split_a"].isna().all()
         pd.testing.assert_frame_equal(found[names], turned[names])
 

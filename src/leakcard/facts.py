@@ -3,11 +3,9 @@
 import os
 import tempfile
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
-from tqdm import tqdm
 
 from leakcard import images
 
@@ -59,15 +57,13 @@ def _inspect(path):
         return str(error)
 
 
-def describe_files(table, num_jobs=2, cache_dir=None):
+def describe_files(table, cache_dir=None):
     """Decode every file in full and fill in what it is.
 
     Parameters
     ----------
     table : DataFrame
         With `image_id` and `path`.
-    num_jobs : int
-        Number of threads.
     cache_dir : str or Path, optional
         Where facts are remembered, by path, size and time of change; nowhere by default.
 
@@ -95,12 +91,8 @@ def describe_files(table, num_jobs=2, cache_dir=None):
         else:
             wanted.append(path)
     if wanted:
-        with ThreadPoolExecutor(max_workers=max(1, num_jobs)) as pool:
-            results = pool.map(_inspect, wanted)
-            for path, result in zip(
-                wanted, tqdm(results, "check images", len(wanted), leave=False), strict=True
-            ):
-                facts[path] = result
+        results = images.map_threads(_inspect, wanted, "check images")
+        facts |= zip(wanted, results, strict=True)
         fresh = [path for path in wanted if isinstance(facts[path], dict)]
         if cache_dir is not None:
             _add_to_store(

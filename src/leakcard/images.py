@@ -21,6 +21,8 @@ MAX_PIXELS = 2 * Image.MAX_IMAGE_PIXELS
 ORIENTATION = 0x0112  # the EXIF tag
 # What a 16-bit sample is divided by, so that 65535 becomes 255.
 SIXTEEN_TO_EIGHT_BITS = 257
+# Threads: Pillow and OpenCV release the interpreter lock meanwhile.
+NUM_JOBS = 2
 
 
 class Refused(ValueError):
@@ -219,13 +221,22 @@ def resize_image(image, size_px):
     return image
 
 
-def _map_threads(function, items, num_jobs, description):
-    # Pillow and OpenCV release the interpreter lock, so threads are enough.
-    with ThreadPoolExecutor(max_workers=max(1, num_jobs)) as pool:
+def map_threads(function, items, description):
+    """Yield what a function gives for each of many items, in their order, from `NUM_JOBS` threads.
+
+    Parameters
+    ----------
+    function : callable
+        Of one item.
+    items : sequence
+    description : str
+        What the progress bar says.
+    """
+    with ThreadPoolExecutor(NUM_JOBS) as pool:
         yield from tqdm(pool.map(function, items), description, total=len(items), leave=False)
 
 
-def load_images(paths, size_px, num_jobs=2, description="load images"):
+def load_images(paths, size_px, description="load images"):
     """Decode and resize many images.
 
     Parameters
@@ -234,8 +245,6 @@ def load_images(paths, size_px, num_jobs=2, description="load images"):
         Image files; a path may occur more than once.
     size_px : int
         Side of the result.
-    num_jobs : int
-        Number of threads.
     description : str
         What the progress bar says.
 
@@ -256,7 +265,7 @@ def load_images(paths, size_px, num_jobs=2, description="load images"):
     def load(path):
         return resize_image(decode_image(path), size_px)
 
-    for row, image in enumerate(_map_threads(load, unique, num_jobs, description)):
+    for row, image in enumerate(map_threads(load, unique, description)):
         loaded[row] = image
     if [str(path) for path in paths] == unique:
         return loaded
@@ -264,14 +273,14 @@ def load_images(paths, size_px, num_jobs=2, description="load images"):
     return loaded[[positions[str(path)] for path in paths]]
 
 
-def load_masks(paths, size_px, num_jobs=2, description="load masks"):
+def load_masks(paths, size_px, description="load masks"):
     """Decode and resize many masks.
 
     Parameters
     ----------
     paths : sequence of str or Path
         Image files, white inside and black outside; each row must have one.
-    size_px, num_jobs, description
+    size_px, description
         As `load_images`.
 
     Returns
@@ -297,7 +306,7 @@ def load_masks(paths, size_px, num_jobs=2, description="load masks"):
         return resize_image(decode_image(path)[..., 0].astype(np.float32), size_px) >= 127.5
 
     masks = np.empty((len(paths), size_px, size_px), dtype=bool)
-    for row, mask in enumerate(_map_threads(load, paths, num_jobs, description)):
+    for row, mask in enumerate(map_threads(load, paths, description)):
         masks[row] = mask
     return masks
 

@@ -1,12 +1,10 @@
 """What of an image should not matter, measured in one pass: border, thumbnail, patches ..."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from leakcard import images, patches, quality
 
@@ -72,15 +70,13 @@ class Looks:
         return getattr(self, field)[places[places >= 0]], places >= 0
 
 
-def measure_looks(table, num_jobs=2):
+def measure_looks(table):
     """Decode every image once and keep what should not matter.
 
     Parameters
     ----------
     table : DataFrame
         With `image_id` and `path`; repeated rows are measured once.
-    num_jobs : int
-        Threads that decode.
 
     Returns
     -------
@@ -88,10 +84,7 @@ def measure_looks(table, num_jobs=2):
         Images without a path or that cannot be read are left out.
     """
     rows = table.loc[table["path"].notna()].drop_duplicates("image_id")
-    # Pillow and OpenCV let other threads run meanwhile.
-    with ThreadPoolExecutor(max_workers=max(1, num_jobs)) as pool:
-        measured = pool.map(_measure, rows["path"])
-        results = list(tqdm(measured, "look at images", total=len(rows), leave=False))
+    results = list(images.map_threads(_measure, rows["path"], "look at images"))
     found = [result is not None for result in results]
     kept = [result for result in results if result is not None]
     features = {

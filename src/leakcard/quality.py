@@ -9,13 +9,11 @@ build computes the 36; the score needs its two model files, which are not shippe
 import dataclasses
 import itertools
 import pathlib
-from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
 import pandas as pd
 import scipy
-from tqdm import tqdm
 
 from leakcard import images, intervals
 
@@ -56,7 +54,7 @@ def can_compute_brisque():
     return hasattr(cv2, "quality")
 
 
-def measure_quality(table, model_path=None, range_path=None, num_jobs=2):
+def measure_quality(table, model_path=None, range_path=None):
     """Measure the quality of every image of a table.
 
     Parameters
@@ -65,8 +63,6 @@ def measure_quality(table, model_path=None, range_path=None, num_jobs=2):
         With `image_id`, `label`, `patient_id` and `path`.
     model_path, range_path : str or Path, optional
         OpenCV's `brisque_model_live.yml` and `brisque_range_live.yml`, for the score.
-    num_jobs : int
-        Number of threads.
 
     Returns
     -------
@@ -90,9 +86,7 @@ def measure_quality(table, model_path=None, range_path=None, num_jobs=2):
             image, *model
         )
 
-    with ThreadPoolExecutor(max_workers=max(1, num_jobs)) as pool:
-        measured = tqdm(pool.map(measure, rows), "measure quality", total=len(rows), leave=False)
-        return pd.DataFrame(list(measured))
+    return pd.DataFrame(list(images.map_threads(measure, rows, "measure quality")))
 
 
 def describe_image(image, model_path=None, range_path=None):

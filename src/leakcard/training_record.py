@@ -14,11 +14,9 @@ from [0, 255] to `value_range`.
 """
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from leakcard import images
 
@@ -88,7 +86,7 @@ def make_record(fitted_on=None, *, size_px=None, value_range=(0, 255), selection
     return record
 
 
-def measure_pixels(paths, size_px=None, num_jobs=2):
+def measure_pixels(paths, size_px=None):
     """Return (number, sum, sum of squares) of the pixel values of each image, in [0, 255]."""
 
     def measure(path):
@@ -98,10 +96,8 @@ def measure_pixels(paths, size_px=None, num_jobs=2):
         values = image.astype(np.float64)
         return values.size, values.sum(), (values**2).sum()
 
-    paths = list(paths)
-    with ThreadPoolExecutor(max_workers=max(1, num_jobs)) as pool:
-        measured = tqdm(pool.map(measure, paths), "measure pixels", total=len(paths), leave=False)
-        return np.array(list(measured)).reshape(-1, 3)
+    measured = images.map_threads(measure, list(paths), "measure pixels")
+    return np.array(list(measured)).reshape(-1, 3)
 
 
 def pool_pixels(sums, value_range):

@@ -53,6 +53,6 @@ def list_images(folder, suffixes=(".png", ".jpg", ".jpeg")):
     )
 
 
-def describe_files(table, num_jobs=2):
+def describe_files(table):
     """Decode every file in full and fill in what it is, as `leakcard.facts.describe_files`."""
-    return facts.describe_files(table, num_jobs, cache_dir=paths.get_cache_dir())
+    return facts.describe_files(table, cache_dir=paths.get_cache_dir())

@@ -90,7 +90,7 @@ def _keep_frontal(metadata):
     ].drop_duplicates("filename")
 
 
-def read_table(data_dir, *, first_per_patient=False, labels=None, num_jobs=2):
+def read_table(data_dir, *, first_per_patient=False, labels=None):
     """Read the X-rays of `covid-chestxray-dataset/` that are not lateral.
 
     Parameters
@@ -101,8 +101,6 @@ def read_table(data_dir, *, first_per_patient=False, labels=None, num_jobs=2):
         Keep only the first image of each patient and label, in the order of the metadata.
     labels : sequence of str, optional
         Only these of "covid", "normal", "pneumonia" and "other".
-    num_jobs : int
-        Number of threads that decode.
 
     Returns
     -------
@@ -137,7 +135,7 @@ def read_table(data_dir, *, first_per_patient=False, labels=None, num_jobs=2):
         [_make_row(row, root, masks) for row in metadata.to_dict(orient="records")]
     )
     table.attrs["num_missing_files"] = num_missing_files
-    return _common.describe_files(table, num_jobs)
+    return _common.describe_files(table)
 
 
 def _make_row(row, root, masks):

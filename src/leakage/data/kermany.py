@@ -31,15 +31,13 @@ def _read_name(name):
     return None, None
 
 
-def read_table(data_dir, *, num_jobs=2):
+def read_table(data_dir):
     """Read `chest_xray/{train,val,test}/{NORMAL,PNEUMONIA}/`; any of these may be absent.
 
     Parameters
     ----------
     data_dir : str or Path
         Folder that holds `chest_xray/`.
-    num_jobs : int
-        Number of threads that decode.
 
     Returns
     -------
@@ -86,4 +84,4 @@ def read_table(data_dir, *, num_jobs=2):
         )
     table = image_table.make_table(rows)
     table.attrs["patient_id_inferred"] = ["normal"]
-    return _common.describe_files(table, num_jobs)
+    return _common.describe_files(table)

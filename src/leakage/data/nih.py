@@ -61,9 +61,7 @@ def _get_labels(findings, pneumonia):
     return np.select([is_pneumonia, findings == "No Finding"], ["pneumonia", "normal"], "other")
 
 
-def read_table(
-    data_dir, *, pneumonia="any", min_age_years=None, view=None, labels=None, num_jobs=2
-):
+def read_table(data_dir, *, pneumonia="any", min_age_years=None, view=None, labels=None):
     """Read the rows of the NIH table whose image is below `nih/`.
 
     Parameters
@@ -78,8 +76,6 @@ def read_table(
         Only this view.
     labels : sequence of str, optional
         Only these of "normal" (No Finding), "pneumonia" and "other"; spares decoding the rest.
-    num_jobs : int
-        Number of threads that decode.
 
     Returns
     -------
@@ -121,4 +117,4 @@ def read_table(
         "sex": entries["sex"],
         "view": entries["view"],
     }
-    return _common.describe_files(image_table.make_table(pd.DataFrame(rows)), num_jobs)
+    return _common.describe_files(image_table.make_table(pd.DataFrame(rows)))

@@ -15,15 +15,13 @@ LICENSE = "MIT"
 PATH_COLUMNS = ("path", "mask_path", "lesion_mask_path", "symbol_mask_path")
 
 
-def read_table(data_dir, *, num_jobs=2):
+def read_table(data_dir):
     """Read a folder that `phantoms.write_chest` or `phantoms.write_animals` wrote.
 
     Parameters
     ----------
     data_dir : str or Path
         Folder that holds `metadata.csv`.
-    num_jobs : int
-        Number of threads that decode.
 
     Returns
     -------
@@ -59,4 +57,4 @@ def read_table(data_dir, *, num_jobs=2):
         rows["source"] = "phantom_animals/" + rows["set"].astype(str)
         rows["image_id"] = "phantom_animals:" + rows["image_id"].astype(str)
         columns = [*(name for name in image_table.COLUMNS if name in rows), "split"]
-    return _common.describe_files(image_table.make_table(rows[columns]), num_jobs)
+    return _common.describe_files(image_table.make_table(rows[columns]))

@@ -116,7 +116,7 @@ def draw_mask(annotation):
     return mask
 
 
-def read_table(data_dir, *, num_jobs=2):
+def read_table(data_dir):
     """Read `covid-19-xray-dataset/{images,annotations}/`.
 
     Parameters
@@ -124,8 +124,6 @@ def read_table(data_dir, *, num_jobs=2):
     data_dir : str or Path
         Folder that holds `covid-19-xray-dataset/` with `annotations/**/*.json` and the images,
         anywhere below `images/`, under their exported or their original names.
-    num_jobs : int
-        Number of threads that decode.
 
     Returns
     -------
@@ -161,7 +159,7 @@ def read_table(data_dir, *, num_jobs=2):
     table.attrs["num_missing_files"] = num_missing
     table.attrs["num_without_label"] = num_unlabelled
     table.attrs["patient_id_inferred"] = ["normal", "pneumonia"]
-    return _common.describe_files(table, num_jobs)
+    return _common.describe_files(table)
 
 
 def _make_missing(root):

@@ -20,15 +20,13 @@ FOLDERS = {
 }
 
 
-def read_table(data_dir, *, num_jobs=2):
+def read_table(data_dir):
     """Read the three sets below `wolf_husky/`.
 
     Parameters
     ----------
     data_dir : str or Path
         Folder that holds `wolf_husky/`.
-    num_jobs : int
-        Number of threads that decode.
 
     Returns
     -------
@@ -61,4 +59,4 @@ def read_table(data_dir, *, num_jobs=2):
     ]
     if not rows:
         raise _common.missing_data(root, "wolf_husky", Path(data_dir), what)
-    return _common.describe_files(image_table.make_table(rows), num_jobs)
+    return _common.describe_files(image_table.make_table(rows))

@@ -8,6 +8,7 @@ import pandas as pd
 import threadpoolctl
 from tqdm import tqdm
 
+from leakcard import images
 from leakcard.copies import fingerprints, hashes, overlay, points, tangents
 
 # Caps, each counted and reported when reached: thousands of frames of one film, or of almost black
@@ -81,7 +82,7 @@ def _select_partners(proposed, groups):
     return pairs[np.minimum(*ranks) < MAX_PARTNERS]
 
 
-def find_copies(prints, splits, *, radius, max_candidates=MAX_CANDIDATES, num_jobs=2):
+def find_copies(prints, splits, *, radius, max_candidates=MAX_CANDIDATES):
     """Find the images that are copies of others.
 
     Parameters
@@ -92,7 +93,7 @@ def find_copies(prints, splits, *, radius, max_candidates=MAX_CANDIDATES, num_jo
     splits : list of frozenset of str
         The splits that each is in: an image has partners in each, so that a crowd within one split
         cannot hide a copy in another.
-    radius, max_candidates, num_jobs
+    radius, max_candidates
         As for `search.find_duplicates`.
 
     Returns
@@ -105,7 +106,7 @@ def find_copies(prints, splits, *, radius, max_candidates=MAX_CANDIDATES, num_jo
     # Small matrices: a second BLAS thread only waits, and takes the core from somebody else.
     with (
         threadpoolctl.threadpool_limits(1, "blas"),
-        ThreadPoolExecutor(max_workers=max(1, num_jobs)) as pool,
+        ThreadPoolExecutor(images.NUM_JOBS) as pool,
     ):
         if len(described) and described[0] is None:
             proposed, num_candidates = _propose_by_hashes(prints, radius, max_candidates)

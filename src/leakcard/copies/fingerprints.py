@@ -1,9 +1,8 @@
 """What an image looks like in a few bytes: hashes of its file, pixels and views, a thumbnail."""
 
 import dataclasses
+import functools
 import hashlib
-import itertools
-from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import imagehash
@@ -133,15 +132,13 @@ def _try_fingerprint(path, with_points):
         return str(error)
 
 
-def compute_fingerprints(paths, num_jobs=2, with_points=True):
+def compute_fingerprints(paths, with_points=True):
     """Decode files and compute their fingerprints.
 
     Parameters
     ----------
     paths : sequence of str or Path
         Image files; a path that occurs twice is decoded once.
-    num_jobs : int
-        Number of threads.
     with_points : bool
         As for `compute_fingerprint`.
 
@@ -152,12 +149,9 @@ def compute_fingerprints(paths, num_jobs=2, with_points=True):
     """
     paths = list(dict.fromkeys(str(path) for path in paths))
     # Small matrices: further BLAS threads only wait, and take the cores from these.
-    with (
-        threadpoolctl.threadpool_limits(1, "blas"),
-        ThreadPoolExecutor(max_workers=max(1, num_jobs)) as pool,
-    ):
-        results = pool.map(_try_fingerprint, paths, itertools.repeat(with_points))
-        results = list(tqdm(results, "fingerprint images", total=len(paths), leave=False))
+    with threadpoolctl.threadpool_limits(1, "blas"):
+        compute = functools.partial(_try_fingerprint, with_points=with_points)
+        results = list(images.map_threads(compute, paths, "fingerprint images"))
     pairs = list(zip(paths, results, strict=True))
     good = [(path, result) for path, result in pairs if not isinstance(result, str)]
     prints = stack_fingerprints([path for path, _ in good], [result for _, result in good])

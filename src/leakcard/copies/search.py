@@ -143,7 +143,6 @@ def find_duplicates(
     *,
     search=None,
     radius=HASH_RADIUS,
-    num_jobs=2,
     max_candidates=candidates.MAX_CANDIDATES,
 ):
     """Find the pairs of rows that show the same picture.
@@ -158,8 +157,6 @@ def find_duplicates(
         copies in nearly the same frame. By default full up to `MAX_FULL_IMAGES`.
     radius : int in [0, 63]
         Bits in which the perceptual hashes (64 bits) of near-duplicates may differ.
-    num_jobs : int
-        Threads to decode with.
     max_candidates : int
         Pairs of similar hashes to look at before the search for near-duplicates gives up.
 
@@ -188,7 +185,7 @@ def find_duplicates(
     unique = sorted({str(path) for path in rows.paths[is_file]})
     files = fingerprints.hash_files(rows.paths, _get_column(table, "sha256"))
     search = search or ("full" if len(unique) <= MAX_FULL_IMAGES else "fast")
-    prints = fingerprints.compute_fingerprints(unique, num_jobs, with_points=search == "full")
+    prints = fingerprints.compute_fingerprints(unique, with_points=search == "full")
     pixels = dict(zip(prints.paths, prints.pixels, strict=True))
 
     # A file that cannot be decoded can still be the same file as another.
@@ -216,7 +213,6 @@ def find_duplicates(
         group_splits,
         radius=radius,
         max_candidates=max_candidates,
-        num_jobs=num_jobs,
     )
     for (one, two), measured in found.pairs.items():
         members = groups[prints.pixels[one]], groups[prints.pixels[two]]
