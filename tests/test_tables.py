@@ -156,12 +156,13 @@ def test_nih_reads_a_gzip_table_and_nested_folders_alike(nih_dir):
     pd.testing.assert_frame_equal(before.drop(columns="path"), after.drop(columns="path"))
 
 
-def test_cohen_reads_both_vocabularies_and_leaves_lateral_ct_and_absent_out(cohen_dir):
+def test_cohen_reads_both_vocabularies_leaves_lateral_and_ct_out_and_names_the_absent(cohen_dir):
     table = cohen.read_table(cohen_dir).set_index("image_id")
     labels = {"a.png": "covid", "b.jpg": "covid", "c.png": "covid", "d.png": "pneumonia"}
     labels |= {"e.png": "pneumonia", "f.png": "normal", "g.png": "other"}
     assert table["label"].to_dict() == {f"cohen:{k}": v for k, v in labels.items()}
-    assert table.attrs["num_missing_files"] == 1
+    (absent,) = table.attrs["unreadable"]
+    assert absent["image_id"] == "cohen:absent.png" and "No such file" in absent["reason"]
     assert table.loc["cohen:b.jpg", "license"] == "CC BY 4.0"
     assert table.loc["cohen:b.jpg", "mask_path"].endswith("lung_masks/b.png")
     assert table.loc["cohen:c.png", ["view", "sex", "age_years", "mask_path"]].isna().all()
@@ -214,8 +215,27 @@ def test_tables_of_several_sources_concatenate_without_a_warning(kermany_dir, co
     study = data.read_study(kermany_dir, "children")
     assert not [str(w.message) for w in recwarn if issubclass(w.category, FutureWarning)]
     assert study["label"].value_counts().to_dict() == {"covid": 3, "normal": 3, "pneumonia": 2}
-    assert study.attrs["num_missing_files"] == 1
+    assert [one["image_id"] for one in study.attrs["unreadable"]] == ["cohen:absent.png"]
+    assert study.attrs["patient_id_inferred"] == ["normal"]
     assert study["image_id"].is_monotonic_increasing
+
+
+def test_images_left_out_are_told_in_a_line_by_why_and_the_first_by_name(cohen_dir):
+    folder = cohen_dir / "covid-chestxray-dataset" / "images"
+    assert data.describe_unreadable(data.READERS["cohen"](cohen_dir, labels=["normal"])) == "none"
+    for name in ("a.png", "b.jpg", "c.png", "d.png", "e.png"):
+        (folder / name).unlink()
+    (folder / "f.png").write_bytes(b"half")
+    told = data.describe_unreadable(cohen.read_table(cohen_dir))
+    first = "6 not there (cohen:a.png, cohen:absent.png, cohen:b.jpg, ...)"
+    assert told.startswith(f"{first}; 1 not readable (") and str(folder / "f.png") in told
+
+
+def test_metadata_without_any_of_their_images_are_missing_data(cohen_dir):
+    for path in (cohen_dir / "covid-chestxray-dataset" / "images").iterdir():
+        path.rename(path.with_name(f"other_{path.name}"))
+    with pytest.raises(FileNotFoundError, match="9 entries but none of these"):
+        cohen.read_table(cohen_dir)
 
 
 def test_an_unknown_choice_is_named(tmp_path):
@@ -244,7 +264,8 @@ def test_the_real_sources_have_their_known_counts(read_real):
     counts = {}
     for name in ("cohen", "kermany", "nih", "wolf_husky"):
         table = read_real(name)
-        assert not table.attrs["unreadable"]
+        # Eleven images that the metadata name are not in the folder.
+        assert len(table.attrs["unreadable"]) == (11 if name == "cohen" else 0)
         counts[name] = table["label"].value_counts().to_dict()
         if name == "cohen":
             assert table.loc[table["label"] == "covid", "patient_id"].nunique() == 257

@@ -73,13 +73,14 @@ def test_the_four_classes_of_the_slides_are_told_apart(tmp_path):
     assert table["patient_id"][3] == table["image_id"][3]
 
 
-def test_what_has_no_class_no_image_or_no_polygon_is_counted_and_left_without(tmp_path):
+def test_what_has_no_class_no_image_or_no_polygon_is_told_and_left_without(tmp_path):
     annotations = [make_first("a.png", []), make_first("b.png", ["COVID-19"], polygon=None)]
     root = write(tmp_path, [*annotations, make_first("c.png", ["COVID-19"])])
     (root / v7labs.FOLDER / "images" / "c.png").unlink()
     table = v7labs.read_table(root)
     assert table["image_id"].tolist() == ["v7labs:1"] and table["mask_path"].isna().all()
-    assert table.attrs["num_without_label"] == 1 and table.attrs["num_missing_files"] == 1
+    assert table.attrs["num_without_label"] == 1
+    assert data.describe_unreadable(table) == "1 not there (v7labs:2)"
 
 
 def test_a_changed_polygon_is_drawn_anew(tmp_path):
@@ -115,7 +116,9 @@ def test_the_lung_study_is_read_from_its_own_source_where_that_is_there(tmp_path
     tags = ["Bacterial Pneumonia", "No Pneumonia (healthy)", "COVID-19"]
     annotations = [make_first(n, [t], n) for n, t in zip(names, tags, strict=True)]
     annotations.append(make_first("y.png", ["COVID-19"], polygon=None))
+    annotations.append(make_first("z.png", ["no class"]))
     pool = data.read_lung_study(write(tmp_path, annotations))
     assert sorted(pool["label"]) == ["bacterial", "covid", "healthy"]
     assert pool["mask_path"].notna().all()
     assert "4 images, 1 of them without a lung polygon left out" in pool.attrs["origin"]
+    assert "1 annotations name no class" in pool.attrs["origin"]

@@ -4,7 +4,13 @@ A new dataset is one file with `read_table(data_dir, **options)` and one line in
 """
 
 from leakage.data import cohen, kermany, nih, phantoms, v7labs, wolf_husky
-from leakage.data.study import concatenate_tables, read_animals, read_lung_study, read_study
+from leakage.data.study import (
+    concatenate_tables,
+    describe_unreadable,
+    read_animals,
+    read_lung_study,
+    read_study,
+)
 
 READERS = {
     "cohen": cohen.read_table,
@@ -15,4 +21,11 @@ READERS = {
     "phantoms": phantoms.read_table,
 }
 
-__all__ = ["READERS", "concatenate_tables", "read_animals", "read_lung_study", "read_study"]
+__all__ = [
+    "READERS",
+    "concatenate_tables",
+    "describe_unreadable",
+    "read_animals",
+    "read_lung_study",
+    "read_study",
+]

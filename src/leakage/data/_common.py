@@ -10,22 +10,9 @@ from leakcard import facts
 MAX_AGE_YEARS = 120
 
 
-def require(path, source, data_dir, what):
-    """Return `path` if it exists (as a folder: if anything is in it), else explain.
-
-    Raises
-    ------
-    FileNotFoundError
-        Saying what was expected, how to get it and what was found.
-    """
-    path, data_dir = Path(path), Path(data_dir)
-    if path.is_file() or (path.is_dir() and any(path.iterdir())):
-        return path
-    raise missing_data(path, source, data_dir, what)
-
-
 def missing_data(path, source, data_dir, what):
     """Make the FileNotFoundError for data that are not there."""
+    data_dir = Path(data_dir)
     if not data_dir.is_dir():
         found = f"no folder {data_dir}"
     elif path.is_dir():

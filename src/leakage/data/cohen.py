@@ -84,7 +84,8 @@ def _read_metadata(path):
 def _keep_frontal(metadata):
     view = metadata["view"].fillna("").str.strip()
     return metadata[
-        (metadata["modality"].fillna("X-ray") == "X-ray")
+        metadata["filename"].notna()
+        & (metadata["modality"].fillna("X-ray") == "X-ray")
         & ~view.str.upper().isin(LATERAL)
         & (metadata["folder"].fillna("images") == "images")
     ].drop_duplicates("filename")
@@ -107,8 +108,8 @@ def read_table(data_dir, *, first_per_patient=False, labels=None):
     DataFrame
         The columns of `leakcard.COLUMNS`. Both vocabularies of `finding` are read. `date` is ISO
         8601 of the precision given (`2020-01-22`, `2020-03`, `2017`). `mask_path` is
-        `lung_masks/<stem>.png` where that exists. `attrs["num_missing_files"]` counts the
-        metadata rows whose image is absent.
+        `lung_masks/<stem>.png` where that exists. `attrs["unreadable"]` names the images of the
+        metadata that are not there, too.
 
     Raises
     ------
@@ -117,24 +118,22 @@ def read_table(data_dir, *, first_per_patient=False, labels=None):
     """
     root = Path(data_dir) / "covid-chestxray-dataset"
     what = "The X-rays of the COVID-19 image data collection were"
-    _common.require(root / "images", "cohen", data_dir, what)
-    _common.require(root / "metadata.csv", "cohen", data_dir, "The metadata of Cohen et al. were")
-    metadata = _keep_frontal(_read_metadata(root / "metadata.csv"))
+    if not (root / "images").is_dir():
+        raise _common.missing_data(root / "images", "cohen", data_dir, what)
+    if not (path := root / "metadata.csv").is_file():
+        raise _common.missing_data(path, "cohen", data_dir, "The metadata of Cohen et al. were")
+    metadata = _keep_frontal(_read_metadata(path))
     metadata["label"] = [_get_label(finding) for finding in metadata["finding"]]
     if labels is not None:
         metadata = metadata[metadata["label"].isin(list(labels))]
-    present = {path.name for path in (root / "images").iterdir()}
-    num_missing_files = int((~metadata["filename"].isin(present)).sum())
-    metadata = metadata[metadata["filename"].isin(present)]
     if first_per_patient:
         metadata = metadata.drop_duplicates(["patientid", "label"])
-    if metadata.empty:
-        raise _common.missing_data(root / "images", "cohen", Path(data_dir), what)
+    if not any((root / "images" / name).is_file() for name in metadata["filename"]):
+        raise _common.missing_data(root / "images", "cohen", data_dir, what)
     masks = {path.name for path in root.glob("lung_masks/*.png")}
     table = image_table.make_table(
         [_make_row(row, root, masks) for row in metadata.to_dict(orient="records")]
     )
-    table.attrs["num_missing_files"] = num_missing_files
     return _common.describe_files(table)
 
 

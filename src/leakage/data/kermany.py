@@ -53,17 +53,16 @@ def read_table(data_dir):
     """
     root = Path(data_dir) / "chest_xray"
     what = "The chest X-rays of Kermany et al. were"
-    _common.require(root, "kermany", data_dir, what)
     files = [
         (path, folder, label)
-        for place in sorted(root.iterdir())
+        for place in sorted(root.glob("*"))
         if (folder := place.name.lower()) in FOLDERS and place.is_dir()
         for inner in sorted(place.iterdir())
         if (label := LABELS.get(inner.name.upper())) and inner.is_dir()
         for path in _common.list_images(inner)
     ]
     if not files:
-        raise _common.missing_data(root, "kermany", Path(data_dir), what)
+        raise _common.missing_data(root, "kermany", data_dir, what)
     counts = Counter(path.name for path, _, _ in files)
     rows = []
     for path, folder, label in files:

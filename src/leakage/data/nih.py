@@ -30,7 +30,6 @@ FIELDS = (
     "spacing_x",
     "spacing_y",
 )
-WHAT = "The NIH chest X-rays were"
 
 
 def _read_entries(folder, data_dir):
@@ -39,7 +38,7 @@ def _read_entries(folder, data_dir):
             path = folder / name
             break
     else:
-        raise _common.missing_data(folder / TABLE, "nih", Path(data_dir), "The NIH table was")
+        raise _common.missing_data(folder / TABLE, "nih", data_dir, "The NIH table was")
     entries = pd.read_csv(path, names=FIELDS, header=0, index_col=False, dtype={"sex": object})
     if not entries["name"].astype(str).str.lower().str.endswith(".png").all():
         raise ValueError(
@@ -90,11 +89,10 @@ def read_table(data_dir, *, pneumonia="any", min_age_years=None, view=None, labe
         For an unknown option or a table with other columns.
     """
     folder = Path(data_dir) / "nih"
-    _common.require(folder, "nih", data_dir, WHAT)
-    entries = _read_entries(folder, data_dir)
     files = {path.name: str(path) for path in reversed(_common.list_images(folder, (".png",)))}
     if not files:
-        raise _common.missing_data(folder / "images", "nih", Path(data_dir), WHAT)
+        raise _common.missing_data(folder, "nih", data_dir, "The NIH chest X-rays were")
+    entries = _read_entries(folder, data_dir)
     entries = entries[entries["name"].isin(files)].copy()
     entries["findings"] = entries["findings"].astype(str).str.strip()
     entries["label"] = _get_labels(entries["findings"], pneumonia)

@@ -11,6 +11,7 @@ from leakage.data import cohen, kermany, nih, phantoms, v7labs, wolf_husky
 PNEUMONIA_KINDS = {"bacteria": "bacterial", "virus": "viral"}
 NORMAL_NAMES = {"S3": "no finding", "S4": "healthy"}
 CONTROLS = ("children", "adults")
+NUM_NAMED = 3  # files left out, in a sentence
 
 
 def concatenate_tables(tables):
@@ -26,19 +27,39 @@ def concatenate_tables(tables):
     DataFrame
         With the attributes of all: lists and counts are added up.
     """
-    joined = pd.concat([table.copy(deep=False).pipe(_without_attrs) for table in tables])
-    joined = joined.sort_values("image_id", ignore_index=True)
+    joined = pd.concat(tables).sort_values("image_id", ignore_index=True)
+    joined.attrs = {}
     for table in tables:
         for name, value in table.attrs.items():
-            empty = [] if isinstance(value, list) else 0
-            addable = isinstance(value, (list, int))
-            joined.attrs[name] = joined.attrs.get(name, empty) + value if addable else value
+            joined.attrs[name] = joined.attrs[name] + value if name in joined.attrs else value
     return joined
 
 
-def _without_attrs(table):
-    table.attrs = {}
-    return table
+def describe_unreadable(table):
+    """Say in a line which files a reader left out: how many, and the first of them.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As a reader returns it.
+
+    Returns
+    -------
+    str
+        "none" if none was.
+    """
+    absent, broken = [], []
+    for one in table.attrs.get("unreadable", []):
+        if Path(one["path"]).exists():
+            broken.append(one["reason"])
+        else:
+            absent.append(one["image_id"])
+    told = [
+        f"{len(names)} {what} ({', '.join(names[:NUM_NAMED])}{', ...' * (len(names) > NUM_NAMED)})"
+        for names, what in ((absent, "not there"), (broken, "not readable"))
+        if names
+    ]
+    return "; ".join(told) or "none"
 
 
 def _check(name, value, allowed):
@@ -122,7 +143,8 @@ def read_lung_study(data_dir):
     pool = _choose_classes(table[has_lungs], "S4")
     pool.attrs["origin"] = (
         f"{v7labs.FOLDER}: {len(table)} images, {int((~has_lungs).sum())} of them without a lung "
-        f"polygon left out, {len(pool)} of the four classes."
+        f"polygon left out, {len(pool)} of the four classes; {table.attrs['num_without_label']} "
+        "annotations name no class."
     )
     return pool
 

@@ -131,9 +131,10 @@ def read_table(data_dir):
         The columns of `leakcard.COLUMNS`. `label` is "covid", "normal" or "pneumonia", with
         "bacteria" or "virus" in `findings`: the four classes of the slides. `mask_path` is drawn
         from the polygons into the cache folder; NaN where an image has none. Images without any
-        tag of a class are left out and counted in `attrs["num_without_label"]`, annotations
-        without their image in `attrs["num_missing_files"]`. `patient_id` is read from original
-        names of Kermany's collection, else it is the image (`attrs["patient_id_inferred"]`).
+        tag of a class are left out and counted in `attrs["num_without_label"]`;
+        `attrs["unreadable"]` names the annotations without their image, too. `patient_id` is read
+        from original names of Kermany's collection, else it is the image
+        (`attrs["patient_id_inferred"]`).
 
     Raises
     ------
@@ -144,22 +145,25 @@ def read_table(data_dir):
     if not all((root / name).is_dir() for name in ("annotations", "images")):
         raise _make_missing(root)
     present = {path.name: path for path in _common.list_images(root / "images")}
-    rows, num_missing, num_unlabelled = [], 0, 0
+    rows, missing, num_unlabelled = [], [], 0
     for path in sorted((root / "annotations").rglob("*.json")):
         annotation = read_annotation(path)
         file = present.get(annotation["filename"]) or present.get(annotation["original_filename"])
         label, findings = _find_label(annotation["tags"])
-        num_missing += file is None
         num_unlabelled += label is None
-        if file is not None and label is not None:
+        if file is None:
+            name = root / "images" / annotation["filename"]
+            about = {"image_id": f"v7labs:{path.stem}", "path": str(name)}
+            missing.append(about | {"reason": f"No such file, whatever the folder: {name}"})
+        elif label is not None:
             rows.append(_make_row(path, file, annotation, label, findings))
     if not rows:
         raise _make_missing(root)
-    table = image_table.make_table(rows)
-    table.attrs["num_missing_files"] = num_missing
+    table = _common.describe_files(image_table.make_table(rows))
+    table.attrs["unreadable"] += missing
     table.attrs["num_without_label"] = num_unlabelled
     table.attrs["patient_id_inferred"] = ["normal", "pneumonia"]
-    return _common.describe_files(table)
+    return table
 
 
 def _make_missing(root):
