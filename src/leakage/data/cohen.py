@@ -91,15 +91,13 @@ def _keep_frontal(metadata):
     ].drop_duplicates("filename")
 
 
-def read_table(data_dir, *, first_per_patient=False, labels=None):
+def read_table(data_dir, *, labels=None):
     """Read the X-rays of `covid-chestxray-dataset/` that are not lateral.
 
     Parameters
     ----------
     data_dir : str or Path
         Folder that holds `covid-chestxray-dataset/` with `metadata.csv` and `images/`.
-    first_per_patient : bool
-        Keep only the first image of each patient and label, in the order of the metadata.
     labels : sequence of str, optional
         Only these of "covid", "normal", "pneumonia" and "other".
 
@@ -126,8 +124,6 @@ def read_table(data_dir, *, first_per_patient=False, labels=None):
     metadata["label"] = [_get_label(finding) for finding in metadata["finding"]]
     if labels is not None:
         metadata = metadata[metadata["label"].isin(list(labels))]
-    if first_per_patient:
-        metadata = metadata.drop_duplicates(["patientid", "label"])
     if not any((root / "images" / name).is_file() for name in metadata["filename"]):
         raise _common.missing_data(root / "images", "cohen", data_dir, what)
     masks = {path.name for path in root.glob("lung_masks/*.png")}

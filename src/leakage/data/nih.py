@@ -60,7 +60,7 @@ def _get_labels(findings, pneumonia):
     return np.select([is_pneumonia, findings == "No Finding"], ["pneumonia", "normal"], "other")
 
 
-def read_table(data_dir, *, pneumonia="any", min_age_years=None, view=None, labels=None):
+def read_table(data_dir, *, pneumonia="any", labels=None):
     """Read the rows of the NIH table whose image is below `nih/`.
 
     Parameters
@@ -69,10 +69,6 @@ def read_table(data_dir, *, pneumonia="any", min_age_years=None, view=None, labe
         Folder that holds `nih/` with the table (plain or gzip) and the images, at any depth.
     pneumonia : {"any", "alone"}
         Whether a pneumonia may have other findings beside it; where not, those are "other".
-    min_age_years : float, optional
-        Leave out younger patients and those of unknown age.
-    view : {"PA", "AP"}, optional
-        Only this view.
     labels : sequence of str, optional
         Only these of "normal" (No Finding), "pneumonia" and "other"; spares decoding the rest.
 
@@ -100,10 +96,6 @@ def read_table(data_dir, *, pneumonia="any", min_age_years=None, view=None, labe
     entries["age_years"] = ages.where(ages <= _common.MAX_AGE_YEARS)
     if labels is not None:
         entries = entries[entries["label"].isin(list(labels))]
-    if min_age_years is not None:
-        entries = entries[entries["age_years"] >= min_age_years]
-    if view is not None:
-        entries = entries[entries["view"] == view]
     rows = {
         "image_id": "nih:" + entries["name"],
         "path": entries["name"].map(files),
