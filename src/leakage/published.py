@@ -62,8 +62,7 @@ OTHER_IMAGES = {
 }
 NUM_EXTRA_NORMALS = 200  # S3's second test set
 
-# Images of the wolf/husky study. Source: ANCESTOR. Validation is 1/8 of the 80 training images.
-WOLF_SIZES = {"train": 70, "val": 10, "test": 20, "background_swap": 40}
+# Of the 80 training images of the wolf/husky study. Source: ANCESTOR.
 WOLF_VALIDATION_FRACTION = 1 / 8
 
 
@@ -93,7 +92,6 @@ class Augmentation:
     zoom_fraction: float = 0.0
     horizontal_flip: bool = False
     vertical_flip: bool = False
-    new_every_epoch: bool = True
 
 
 @dataclass(frozen=True)
@@ -199,7 +197,6 @@ TRAINING = {
         note="momentum 0.9, StepLR; stops after 10 epochs without a better validation accuracy",
     ),
     "S5_siamese": Training(SIAMESE_NET, "adam", 1e-4, 32, 50, 224, note="5,000 pairs an epoch"),
-    "S5_single": Training(SIAMESE_NET, "adam", 1e-4, 16, 100, 224),
 }
 
 # fmt: on
@@ -218,9 +215,7 @@ _PAPER_AUGMENTATION = Augmentation(
 )
 AUGMENTATION = {
     "paper": _PAPER_AUGMENTATION,
-    "ancestor": replace(
-        _PAPER_AUGMENTATION, source=ANCESTOR, rotation_degrees=72, new_every_epoch=False
-    ),
+    "ancestor": replace(_PAPER_AUGMENTATION, source=ANCESTOR, rotation_degrees=72),
     "S2": Augmentation(TRANSFER_LEARNING, horizontal_flip=True),
     "S3": Augmentation(LUNG_REPORT, rotation_degrees=10, shear_fraction=0.05, zoom_fraction=0.1),
     "S4": Augmentation(LUNG_SLIDES, rotation_degrees=36, shift_fraction=0.1, zoom_fraction=0.1),
