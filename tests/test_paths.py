@@ -14,7 +14,6 @@ def test_the_environment_decides_every_directory(monkeypatch, tmp_path):
     for variable, getter in {
         "LEAKAGE_DATA_DIR": paths.get_data_dir,
         "LEAKAGE_CACHE_DIR": paths.get_cache_dir,
-        "LEAKAGE_NOTEBOOKS_DIR": paths.get_notebooks_dir,
         "LEAKAGE_RESULTS_DIR": paths.get_results_dir,
         "LEAKAGE_RUN_DIR": paths.get_run_dir,
     }.items():

@@ -42,11 +42,6 @@ def get_kept_dir():
     return _get("LEAKAGE_KEPT_DIR", get_cache_dir() / "trained")
 
 
-def get_notebooks_dir():
-    """Folder of notebooks and `profiles/`: `$LEAKAGE_NOTEBOOKS_DIR`, else `notebooks/`."""
-    return _get("LEAKAGE_NOTEBOOKS_DIR", ROOT / "notebooks")
-
-
 def get_results_dir():
     """Folder of all runs: `$LEAKAGE_RESULTS_DIR`, else `results/` of the project."""
     return _get("LEAKAGE_RESULTS_DIR", ROOT / "results")

@@ -85,7 +85,7 @@ def make_project():
     packages = (paths.ROOT / "src" / name for name in ("phantoms", "leakcard", "leakage"))
     return nbrun.Project(
         root=paths.ROOT,
-        notebooks=paths.get_notebooks_dir(),
+        notebooks=paths.ROOT / "notebooks",
         results_dir=paths.get_results_dir(),
         data_dir=paths.get_data_dir(),
         cache_dir=paths.get_cache_dir(),
