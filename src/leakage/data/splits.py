@@ -117,7 +117,7 @@ def draw_split(pool, protocol, sizes, seed):
         Rows of the pool (repeated where drawn twice) with `split` in train, val, test, ordered
         by split and label. If the pool cannot reach the sizes, all classes are shrunk by one
         factor: `attrs["shrink_factor"]` (1.0 if none) and `attrs["reason"]`. `attrs["sizes"]`
-        has the sizes drawn, `attrs["protocol"]` and `attrs["seed"]` their names.
+        has the sizes drawn.
 
     Raises
     ------
@@ -151,8 +151,6 @@ def draw_split(pool, protocol, sizes, seed):
         f"{sum(sizes[scarcest])} are asked for{whole}"
     )
     drawn.attrs = attrs | {
-        "protocol": protocol.name,
-        "seed": seed,
         "sizes": shrunk,
         "shrink_factor": factor,
         "reason": reason if factor < 1 else "",
