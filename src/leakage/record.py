@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from leakage import environment, evaluation, figures, paths, pictures
+from leakage import evaluation, figures, paths, pictures
 from leakage.data import sources
 from leakcard import files
 
@@ -40,8 +40,6 @@ RECORD_COLUMNS = (
 INTEGER_COLUMNS = ("draw_seed", "seed", "k", "n", "published_k", "published_n")
 FLOAT_COLUMNS = ("value", "lower", "upper")
 FIGURE_DPI = 120
-
-describe_environment = environment.describe_environment
 
 
 def make_records(scores, **columns):
