@@ -61,7 +61,7 @@ def write_glance(folder):
         "Published and found accuracies",
         pd.DataFrame({"published": claims["published_k"] / claims["published_n"]}),
     )
-    path = save_figure(folder / AT_A_GLANCE, report.FIGURE_TO_REMEMBER, "Every claim.")
+    path = save_figure(folder / AT_A_GLANCE, "claims", "Every claim.")
     picture = {"image/png": base64.b64encode(path.read_bytes()).decode()}
     alt = {"image/png": {"alt": "Every claim."}}
     hidden = {"tags": ["not_on_the_page"]}

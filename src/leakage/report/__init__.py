@@ -1,6 +1,6 @@
 """Put the records of a run together: tables, a summary, and the page to send to a colleague."""
 
-from leakage.report.page import FIGURE_TO_REMEMBER, write_index
+from leakage.report.page import write_index
 from leakage.report.run_claims import (
     CLAIM_COLUMNS,
     PHANTOM_NOTE,
@@ -24,7 +24,6 @@ from leakage.report.tables import (
 
 __all__ = [
     "CLAIM_COLUMNS",
-    "FIGURE_TO_REMEMBER",
     "PHANTOM_NOTE",
     "RANDOM_NOTE",
     "Table",

@@ -16,7 +16,6 @@ from leakage.report import run_claims, summary, tables
 from leakcard import files
 
 NOTEBOOK = "08_results_at_a_glance"
-FIGURE_TO_REMEMBER = "claims"
 TEMPLATES, TEMPLATE = Path(__file__).parent, "page_template"
 HIDDEN = "not_on_the_page"  # tag of cells that belong to the notebook alone
 THUMBNAIL_WIDTH_PX, WEBP_QUALITY = 480, 70
