@@ -36,18 +36,8 @@ OLD_PNEUMONIAS = {
 OPTIONAL_COLUMNS = ("age", "sex", "view", "modality", "date", "folder", "license")
 LATERAL = {"L", "LATERAL"}
 # American order for numbers, as dates such as 03/16/20 show; years and months stay what they are.
-_DATES = (
-    ("%B %d, %Y", "%Y-%m-%d"),
-    ("%b %d, %Y", "%Y-%m-%d"),
-    ("%d %B %Y", "%Y-%m-%d"),
-    ("%d %b %Y", "%Y-%m-%d"),
-    ("%m/%d/%Y", "%Y-%m-%d"),
-    ("%m/%d/%y", "%Y-%m-%d"),
-    ("%Y-%m-%d", "%Y-%m-%d"),
-    ("%B %Y", "%Y-%m"),
-    ("%b %Y", "%Y-%m"),
-    ("%Y", "%Y"),
-)
+_DAYS = "%B %d, %Y", "%b %d, %Y", "%d %B %Y", "%d %b %Y", "%m/%d/%Y", "%m/%d/%y", "%Y-%m-%d"
+_DATES = dict.fromkeys(_DAYS, "%Y-%m-%d") | {"%B %Y": "%Y-%m", "%b %Y": "%Y-%m", "%Y": "%Y"}
 
 
 def _get_label(finding):
@@ -61,7 +51,7 @@ def _get_label(finding):
 
 def _parse_date(text):
     """Return an ISO 8601 date of the precision given, or NaN (also for a day without a year)."""
-    for pattern, form in _DATES:
+    for pattern, form in _DATES.items():
         try:
             return datetime.strptime(str(text).strip(), pattern).strftime(form)
         except ValueError:
