@@ -8,7 +8,7 @@ import tensorflow as tf
 from PIL import Image
 from scipy import ndimage
 
-from leakage import explain, networks
+from leakage import explain, networks, training
 from leakcard import images
 
 
@@ -84,11 +84,12 @@ def test_energy_is_measured_for_a_network_and_for_its_null(model, pixels, tmp_pa
         Image.fromarray(mask).save(mask_path)
         rows.append({"path": path, "mask_path": mask_path, "label": "a", "patient_id": number})
     table = pd.DataFrame(rows)
-    energy = explain.measure_energy(model, table, "conv_3", classes=[0] * 5)
+    energy = explain.measure_energy(model, table, "conv_3")
     assert energy["network"].value_counts().to_dict() == {"trained": 5, "random weights": 5}
     np.testing.assert_allclose(energy["area"], 0.5)
     stored = images.load_images(table["path"], 48)
-    maps = explain.compute_grad_cams(model, stored, [0] * 5, "conv_3")
+    predicted = training.predict_scores(model, stored).argmax(axis=1)
+    maps = explain.compute_grad_cams(model, stored, predicted, "conv_3")
     expected = maps[:, :, :24].sum(axis=(1, 2)) / maps.sum(axis=(1, 2))
     np.testing.assert_allclose(energy["energy"][:5], expected, rtol=1e-5)
     assert not np.allclose(energy["energy"][:5], energy["energy"][5:])

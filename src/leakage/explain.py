@@ -58,7 +58,7 @@ def compute_grad_cams(model, pixels, class_indices, layer_name, batch_size=16):
     return np.concatenate(maps).astype(np.float32)
 
 
-def measure_energy(model, table, layer_name, mask_column="mask_path", classes=None, null_seed=0):
+def measure_energy(model, table, layer_name, null_seed=0):
     """Measure where the evidence of a model lies, beside the same network with random weights.
 
     Parameters
@@ -66,32 +66,27 @@ def measure_energy(model, table, layer_name, mask_column="mask_path", classes=No
     model : keras.Model
         As `compute_grad_cams` takes it.
     table : DataFrame
-        Images with `path`, `label`, `patient_id` and a mask each.
+        Images with `path`, `label`, `patient_id` and `mask_path`: where evidence is legitimate.
     layer_name : str
-    mask_column : str
-        Column with the paths of the masks: where evidence is legitimate.
-    classes : sequence of int, optional
-        The class to explain of each image; default, the one that each network predicts.
     null_seed : int or None
         Seed of the random weights of the null (arXiv 1810.03292); None leaves the null out.
 
     Returns
     -------
     DataFrame
-        One row an image and network ("trained", "random weights"): `network`, `label`,
-        `patient_id` and the columns of `evaluation.measure_energy_in_mask`.
+        One row an image and network ("trained", "random weights"), for the class that the network
+        predicts: `network`, `label`, `patient_id` and the columns of
+        `evaluation.measure_energy_in_mask`.
     """
     size_px = model.input_shape[1]
     pixels = images.load_images(table["path"], size_px)
-    masks = images.load_masks(table[mask_column], size_px)
+    masks = images.load_masks(table["mask_path"], size_px)
     explained = {"trained": model}
     if null_seed is not None:
         explained["random weights"] = networks.copy_with_random_weights(model, null_seed)
     frames = []
     for name, network in explained.items():
-        indices = classes
-        if indices is None:
-            indices = training.predict_scores(network, pixels).argmax(axis=1)
+        indices = training.predict_scores(network, pixels).argmax(axis=1)
         maps = compute_grad_cams(network, pixels, indices, layer_name)
         frame = evaluation.measure_energy_in_mask(maps, masks)
         owners = {column: table[column].to_numpy() for column in ("label", "patient_id")}
