@@ -24,6 +24,7 @@ from tqdm import tqdm
 from leakage import paths
 from leakage.data import sources
 from leakcard import images
+from leakcard.files import open_atomic, write_json
 
 NUM_CONNECTIONS = 6
 NUM_RETRIES = 3
@@ -150,11 +151,10 @@ def _unpack(archive, staging, members):
 
 
 def _write_mask(source, target):
-    """Write an image of a mask as 0/255 PNG, in one step; some of the originals are JPEG."""
+    """Write an image of a mask as 0/255 PNG; some of the originals are JPEG."""
     mask = np.where(images.decode_image(source)[..., 0] >= 128, 255, 0).astype(np.uint8)
-    temporary = Path(f"{target}.tmp")
-    Image.fromarray(mask).save(temporary, format="PNG")
-    os.replace(temporary, target)
+    with open_atomic(target, "wb") as stream:
+        Image.fromarray(mask).save(stream, format="PNG")
 
 
 def _read_receipt(file, data_dir):
@@ -208,9 +208,7 @@ def _fetch_archive(file, data_dir, base_url):
             sizes[target.relative_to(data_dir).as_posix()] = target.stat().st_size
     # The receipt comes last: without it the archive counts as not unpacked.
     receipt = {"url": _get_url(file, base_url), "sha256": digest, "members": sizes}
-    temporary = work / f"{file.target}.json.tmp"
-    temporary.write_text(json.dumps(receipt, indent=0), encoding="utf-8")
-    os.replace(temporary, work / f"{file.target}.json")
+    write_json(work / f"{file.target}.json", receipt)
     archive.unlink()
 
 
