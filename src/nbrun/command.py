@@ -23,7 +23,7 @@ CONNECT_SECONDS, SECONDS_TO_STOP = 10, 15
 RUN_HELP = """\
 Run the notebooks: check every parameter first, skip what is complete, report all results.
 
-A profile overrides the notebooks' own defaults; `{project.own_defaults}` is those defaults. Results
+A profile overrides the notebooks' own defaults; `{plan.OWN_DEFAULTS}` is those defaults. Results
 lie in results/NAME/, one folder a notebook. A relative path, as in -p weights my/net.keras, is
 yours.
 """
@@ -37,8 +37,8 @@ executed notebooks.
 """
 EXAMPLES = """\
 examples:
-  {project.command} {project.profile} --only 02 -p num_epochs 3 --name try
-  {project.command} {project.own_defaults} --data-dir /data --jobs 2
+  {project.command} {plan.UNASKED} --only 02 -p num_epochs 3 --name try
+  {project.command} {plan.OWN_DEFAULTS} --data-dir /data --jobs 2
   {project.command} sweep GRID.yaml --jobs 4
   {project.command} sweep GRID.yaml --scheduler tcp://HOST:8786
 
@@ -55,8 +55,8 @@ def parse_arguments(project, arguments):
     is_sweep = arguments[:1] == ["sweep"]
     parser = argparse.ArgumentParser(
         prog=f"{project.command} sweep" if is_sweep else project.command,
-        description=(SWEEP_HELP if is_sweep else RUN_HELP).format(project=project),
-        epilog=EXAMPLES.format(project=project),
+        description=(SWEEP_HELP if is_sweep else RUN_HELP).format(project=project, plan=plan),
+        epilog=EXAMPLES.format(project=project, plan=plan),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
@@ -66,13 +66,13 @@ def parse_arguments(project, arguments):
         add("--threads", type=int, default=1, metavar="N", help="of each job (default: 1)")
         name, num_jobs = "in results/sweeps/ (default: the grid's name)", "one a core, or one a GPU"
     else:
-        profiles, default = plan.list_profiles(project), f"default: {project.profile}"
-        add("profile", nargs="?", default=project.profile, choices=profiles, help=default)
+        profiles, default = plan.list_profiles(project), f"default: {plan.UNASKED}"
+        add("profile", nargs="?", default=plan.UNASKED, choices=profiles, help=default)
         add("--only", action="append", default=[], metavar="02", help="this notebook; repeatable")
         add("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
             help="to the notebooks that declare it; as YAML; repeatable")  # fmt: skip
         parser.set_defaults(scheduler=None, threads=None)
-        name, num_jobs = "in results/ (default: the profile's)", f"2; {project.own_defaults}: 1"
+        name, num_jobs = "in results/ (default: the profile's)", f"2; {plan.OWN_DEFAULTS}: 1"
     add("--data-dir", metavar="DIR", help=f"the real data (else ${project.prefix}_DATA_DIR)")
     add("--name", help=f"of the folder {name}")
     add("--jobs", type=int, metavar="N", help=f"notebooks at a time (default: {num_jobs})")
@@ -101,7 +101,7 @@ def run_here(project, call, calls):
     """
     default = joblib.cpu_count() // (call.threads or 1)
     if not call.is_sweep:  # small networks leave one of two cores idle
-        default = 1 if call.profile == project.own_defaults else 2
+        default = 1 if call.profile == plan.OWN_DEFAULTS else 2
     gpus = [] if call.share_gpu else one.list_gpus()
     num_jobs = min(call.jobs or max(1, default), len(gpus) or sys.maxsize)
     yield from joblib.Parallel(

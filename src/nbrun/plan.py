@@ -14,6 +14,8 @@ GRID_FORM = (
     "[values]}` and `jobs: [{name: value}]`."
 )
 MAX_NAME_LENGTH = 80
+# The profile that runs unasked, and what the notebooks' own defaults without one are called.
+UNASKED, OWN_DEFAULTS = "demo", "paper"
 
 
 def plan_run(project, call):
@@ -44,7 +46,7 @@ def plan_sweep(project, call):
     """
     from sklearn.model_selection import ParameterGrid  # a second of imports
 
-    grid = call.content = {"profile": project.own_defaults, **parameters.read_yaml(call.grid)}
+    grid = call.content = {"profile": OWN_DEFAULTS, **parameters.read_yaml(call.grid)}
     notebook, fixed, vary = grid.get("notebook"), grid.get("fixed", {}), grid.get("vary", {})
     try:
         varied = list(ParameterGrid(vary)) if vary or "jobs" not in grid else []
@@ -123,7 +125,7 @@ def select_notebooks(notebooks, wanted, where):
 def list_profiles(project):
     """Names of all profiles, the notebooks' own defaults last."""
     found = sorted(path.stem for path in (project.notebooks / "profiles").glob("*.yaml"))
-    return [*found, project.own_defaults]
+    return [*found, OWN_DEFAULTS]
 
 
 def read_profile(project, notebooks, profile):
@@ -134,7 +136,7 @@ def read_profile(project, notebooks, profile):
             f"Received: {profile!r}"
         )
     values = parameters.Values(notebooks)
-    if profile != project.own_defaults:
+    if profile != OWN_DEFAULTS:
         values.read_profile(project.notebooks / "profiles" / f"{profile}.yaml")
     return values
 

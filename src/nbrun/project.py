@@ -26,8 +26,6 @@ class Project:
         with `--force` in PREFIX_KEPT_DIR: empty, for what they keep of earlier runs.
     command : str
         What users type, for help.
-    profile, own_defaults : str
-        The profile that runs unasked, and what to call the notebooks' defaults without one.
     last : str
         Number of the notebook that reads the results of the others.
     variables : dict of str to str
@@ -63,8 +61,6 @@ class Project:
     packages: tuple = ()
     prefix: str = "NBRUN"
     command: str = "nbrun"
-    profile: str = "demo"
-    own_defaults: str = "paper"
     last: str = ""
     variables: dict = field(default_factory=dict)
     passed_on: tuple = ()
