@@ -1,6 +1,7 @@
 """Guesses and answers beside what a run found, on the committed demo."""
 
 import json
+import shutil
 
 import nbformat
 import pytest
@@ -37,6 +38,14 @@ def test_right_answers_get_the_full_score_and_wrong_ones_a_hint_without_the_valu
     for name, value in solutions.items():
         if name not in "12":  # 1 and 15 are numbers that a sentence may hold
             assert f"{value:.2f}" not in text
+
+
+def test_a_run_without_one_of_the_notebooks_is_told_which_and_what_to_do(tmp_path):
+    (tmp_path / "02_wolves").mkdir()
+    shutil.copy(next(DEMO.glob("02_*/predictions.csv")), tmp_path / "02_wolves")
+    with pytest.raises(FileNotFoundError, match="what notebook 01 found.*--only 01") as error:
+        exercises.solve(tmp_path)
+    assert str(tmp_path) in str(error.value)
 
 
 @pytest.mark.slow

@@ -54,8 +54,14 @@ def find_results():
 
 def read_predictions(results_dir, number):
     """What the declared seed of notebook `number` said of every test image."""
-    (path,) = Path(results_dir).glob(f"0{number}_*/predictions.csv")
-    frame = pd.read_csv(path)
+    found = sorted(Path(results_dir).glob(f"0{number}_*/predictions.csv"))
+    if len(found) != 1:
+        raise FileNotFoundError(
+            f"The exercises need what notebook 0{number} found. Expected: one predictions.csv in "
+            f"{results_dir}/0{number}_*/. Name the folder of a run that has notebooks 01 to 03, or "
+            f"run the notebook (./run_all.sh demo --only 0{number}). Received: {len(found)} of them"
+        )
+    frame = pd.read_csv(found[0])
     return frame[frame["seed"] == frame["seed"].iloc[0]].reset_index(drop=True)
 
 
