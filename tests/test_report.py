@@ -335,8 +335,9 @@ def test_our_readme_says_what_the_results_say():
         text = path.read_text(encoding="utf-8")
         now = readme_blocks.fill_blocks(text, paths.ROOT / "results")
         assert text == now, "run: python -m leakage.readme README.md"
-    described = readme_blocks.describe_picture(paths.ROOT / "results")
-    assert readme_blocks.read_description(paths.ROOT / readme_blocks.PICTURE) == described
+    for name, (describe, _) in readme_blocks.PICTURES.items():
+        told = readme_blocks.read_description(paths.ROOT / name)
+        assert told == describe(paths.ROOT / "results"), f"run: python -m leakage.readme ({name})"
 
 
 def test_links_of_readme_and_docs_lead_to_something():
