@@ -123,6 +123,17 @@ def test_wrong_use_ends_with_2_and_says_how_to_mend_it(tmp_path, capsys, argumen
     assert not (tmp_path / "results").exists()
 
 
+def test_a_data_folder_of_the_environment_that_is_gone_stops_only_who_reads_it(
+    tmp_path, capsys, monkeypatch
+):
+    toys.write_project(tmp_path)
+    monkeypatch.setenv("TOY_DATA_DIR", str(tmp_path / "gone"))
+    assert call(tmp_path, "--only", "07") == 0
+    assert "note: the data folder is not used" in capsys.readouterr().out
+    assert call(tmp_path, "-p", "mode", "real") == 2
+    assert "There is no data folder" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("profile", "message"),
     [

@@ -142,13 +142,12 @@ def read_profile(project, notebooks, profile):
 
 
 def choose_data_dir(project, call, jobs, say):
-    """Choose the data folder; it must be there where it is named or needed."""
-    given = call.data_dir or os.environ.get(f"{project.prefix}_DATA_DIR")
+    """Choose the data folder; it must be there where it is needed, or named in the call."""
     data_dir = Path(call.data_dir).absolute() if call.data_dir else project.data_dir
     needed = any(project.reads_data(job.parameters) for job in jobs)
-    if given and not needed:
+    if not needed and (call.data_dir or os.environ.get(f"{project.prefix}_DATA_DIR")):
         say("note: the data folder is not used, these notebooks read none")
-    if (given or needed) and not data_dir.is_dir():
+    if (call.data_dir or needed) and not data_dir.is_dir():
         raise FileNotFoundError(f"There is no data folder {data_dir}. {project.data_help}")
     if needed and not list_data(project, data_dir):
         raise FileNotFoundError(f"The data folder {data_dir} is empty. {project.data_help}")
