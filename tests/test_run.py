@@ -1,5 +1,7 @@
 """The runner's contract, on toy notebooks; and what it is told of this project."""
 
+import dataclasses
+import errno
 import json
 import runpy
 import signal
@@ -170,6 +172,24 @@ def test_a_full_disk_is_told_with_the_ways_out(tmp_path, max_bytes, code):
     found, output = toys.run(tmp_path, "--only", "01", max_bytes=max_bytes)
     assert found == code and "The disk is full: free some space" in output, output
     assert "Traceback" not in output and not list((tmp_path / "results").glob("*/0*"))
+
+
+@pytest.mark.parametrize(
+    ("error", "fix"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "summary.md"), "Make the results wri"),
+        (OSError(errno.EROFS, "Read-only file system", "summary.md"), "Make the results writable"),
+        (FileNotFoundError(errno.ENOENT, "No such file", "metrics.json"), "The same command goes"),
+    ],
+)
+def test_the_end_of_a_run_that_fails_says_why_and_no_other_reason(tmp_path, capsys, error, fix):
+    def fail(*_):
+        raise error
+
+    make_project = runpy.run_path(str(toys.write_project(tmp_path) / "toy.py"))["make_project"]
+    project = dataclasses.replace(make_project(), at_end=fail)
+    assert nbrun.main(project, ["--only", "07"]) == 1
+    assert f"error: {error}. {fix}" in capsys.readouterr().out
 
 
 def test_notebooks_that_fail_are_kept_and_the_others_go_on(tmp_path, capsys):

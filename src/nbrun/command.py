@@ -3,6 +3,7 @@
 import argparse
 import collections
 import contextlib
+import errno
 import os
 import re
 import signal
@@ -317,7 +318,8 @@ def main(project, arguments=None):
         terminal.say("interrupted; what is complete stays, the same command goes on from there")
         return 128 + signal.SIGINT
     except (OSError, RuntimeError) as error:
-        fix = say_how_to_go_on(project, getattr(error, "errno", None))
-        fix = fix if isinstance(error, OSError) else "The same command goes on from there."
+        number, fix = getattr(error, "errno", None), "The same command goes on from there."
+        if isinstance(error, PermissionError) or number in (errno.EROFS, *state.DISK_FULL):
+            fix = say_how_to_go_on(project, number)
         terminal.say(f"error: {str(error).rstrip('.')}. {fix}")
         return EXIT_FAILED
