@@ -104,7 +104,7 @@ def judge_count(answer, result):
     counts = [round(value * score.n) for value in score.seeds] if result.same_images else None
     return evaluation.judge_result(
         int(score.k), int(score.n), result.k, result.n, same_images=counts
-    ).verdict
+    )
 
 
 def judge_classes(group, result):
@@ -118,6 +118,6 @@ def judge_classes(group, result):
             k, n = int(matrix[position, position]), int(matrix.sum(axis=axis)[position])
             verdict = "undefined"  # the precision of a class that is never predicted
             if ours and ours.n > 0:
-                verdict = evaluation.judge_result(int(ours.k), int(ours.n), k, n).verdict
+                verdict = evaluation.judge_result(int(ours.k), int(ours.n), k, n)
             told.append(f"{metric} {name} {verdict}")
     return "; ".join(told), ""

@@ -36,12 +36,7 @@ from leakage.evaluation.scores import (
     score_predictions,
 )
 from leakage.evaluation.seeds import summarize_seeds
-from leakage.evaluation.verdicts import (
-    Verdict,
-    find_detectable_shares,
-    find_equivalence_size,
-    judge_result,
-)
+from leakage.evaluation.verdicts import find_detectable_shares, judge_result
 from leakage.evaluation.worth import DrawScores, Worth, estimate_worth, score_draws, tabulate_worth
 from leakcard.intervals import (
     McNemar,
@@ -57,7 +52,6 @@ from leakcard.intervals import (
 __all__ = [
     "DrawScores",
     "McNemar",
-    "Verdict",
     "Worth",
     "bootstrap_interval",
     "bound_hits",
@@ -68,7 +62,6 @@ __all__ = [
     "estimate_effects",
     "estimate_worth",
     "find_detectable_shares",
-    "find_equivalence_size",
     "find_never_predicted",
     "find_worst_group",
     "fisher_test",

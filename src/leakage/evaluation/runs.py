@@ -46,15 +46,14 @@ def score_runs(
         frame = frame.assign(seed=seed, **dict.fromkeys(JUDGED))
         if not frames:
             row = frame[(frame["metric"] == "accuracy") & (frame["interval"] == "wilson")].iloc[0]
-            same = published_result and published_result.same_images
-            judged = verdicts.judge_result(
-                row["k"], row["n"], published_k, published_n, not obstacles, obstacles,
-                [int((np.argmax(each, axis=1) == y_true).sum()) for each in runs.values()]
-                if same
-                else None,
-            )  # fmt: skip
+            counts = None
+            if published_result and published_result.same_images:
+                counts = [int((np.argmax(each, axis=1) == y_true).sum()) for each in runs.values()]
+            verdict = verdicts.judge_result(
+                row["k"], row["n"], published_k, published_n, obstacles, counts
+            )
             key = published.get_key(published_result)
-            told = [key, published_k, published_n, judged.verdict, obstacles]
+            told = [key, published_k, published_n, verdict, obstacles]
             frame.loc[row.name, list(JUDGED)] = told
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)
