@@ -3,15 +3,5 @@
 `python -m leakage.readme README.md` writes it. Only records of real images count.
 """
 
-from leakage.claims.listed import CLAIMS, Asked, Claim
+from leakage.claims.listed import CLAIMS
 from leakage.claims.table import count_verdicts, format_claims, format_count, list_claims
-
-__all__ = [
-    "CLAIMS",
-    "Asked",
-    "Claim",
-    "count_verdicts",
-    "format_claims",
-    "format_count",
-    "list_claims",
-]

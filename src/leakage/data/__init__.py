@@ -20,12 +20,3 @@ READERS = {
     "v7labs": v7labs.read_table,
     "phantoms": phantoms.read_table,
 }
-
-__all__ = [
-    "READERS",
-    "concatenate_tables",
-    "describe_unreadable",
-    "read_animals",
-    "read_lung_study",
-    "read_study",
-]

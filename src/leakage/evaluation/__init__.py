@@ -37,9 +37,8 @@ from leakage.evaluation.scores import (
 )
 from leakage.evaluation.seeds import summarize_seeds
 from leakage.evaluation.verdicts import find_detectable_shares, judge_result
-from leakage.evaluation.worth import DrawScores, Worth, estimate_worth, score_draws, tabulate_worth
+from leakage.evaluation.worth import estimate_worth, score_draws, tabulate_worth
 from leakcard.intervals import (
-    McNemar,
     bootstrap_interval,
     draw_resamples,
     fisher_test,
@@ -48,49 +47,3 @@ from leakcard.intervals import (
     paired_interval,
     wilson_interval,
 )
-
-__all__ = [
-    "DrawScores",
-    "McNemar",
-    "Worth",
-    "bootstrap_interval",
-    "bound_hits",
-    "compare_runs",
-    "describe_obstacles",
-    "describe_provenance",
-    "draw_resamples",
-    "estimate_effects",
-    "estimate_worth",
-    "find_detectable_shares",
-    "find_never_predicted",
-    "find_worst_group",
-    "fisher_test",
-    "judge_result",
-    "make_design",
-    "make_predictions",
-    "mcnemar_test",
-    "list_comparison_scores",
-    "list_effect_scores",
-    "list_energy_scores",
-    "list_mark_scores",
-    "list_counterfactual_scores",
-    "list_worth_scores",
-    "measure_energy_in_mask",
-    "measure_mark_use",
-    "newcombe_interval",
-    "paired_interval",
-    "score_draws",
-    "score_majority",
-    "score_one_against_rest",
-    "score_pair",
-    "score_predictions",
-    "score_runs",
-    "show_score",
-    "summarize_energy",
-    "summarize_seeds",
-    "tabulate_counterfactuals",
-    "tabulate_scores",
-    "tabulate_worth",
-    "weigh_recalls",
-    "wilson_interval",
-]

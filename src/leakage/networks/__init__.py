@@ -27,25 +27,6 @@ from leakage.networks.saved import save_backbone
 from leakage.networks.small_cnn import build_small_cnn
 from leakage.networks.weights import Backbone, copy_with_random_weights
 
-__all__ = [
-    "BACKBONES",
-    "HEADS",
-    "Backbone",
-    "build_backbone",
-    "build_head",
-    "build_paper_head",
-    "build_scaling",
-    "build_small_cnn",
-    "copy_with_random_weights",
-    "heads",
-    "join_backbone_and_head",
-    "save_backbone",
-    "saved",
-    "set_initial_weights",
-    "small_cnn",
-    "weights",
-]
-
 BACKBONES = {
     family.name: family
     for family in (

@@ -4,7 +4,6 @@ from leakage.report.page import write_index
 from leakage.report.run_claims import (
     CLAIM_COLUMNS,
     PHANTOM_NOTE,
-    RANDOM_NOTE,
     collect_records,
     find_claims,
     list_notes,
@@ -21,23 +20,3 @@ from leakage.report.tables import (
     make_runs_table,
     make_worth_table,
 )
-
-__all__ = [
-    "CLAIM_COLUMNS",
-    "PHANTOM_NOTE",
-    "RANDOM_NOTE",
-    "Table",
-    "collect_records",
-    "find_claims",
-    "format_markdown",
-    "list_notes",
-    "list_reasons",
-    "make_claims_table",
-    "make_energy_table",
-    "make_mark_table",
-    "make_counterfactual_table",
-    "make_runs_table",
-    "make_worth_table",
-    "write_index",
-    "write_summary",
-]

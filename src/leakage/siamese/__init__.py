@@ -11,18 +11,3 @@ from leakage.siamese.training import (
     train_siamese,
     train_single,
 )
-
-__all__ = [
-    "Settings",
-    "build_covid_net",
-    "build_siamese",
-    "choose_settings",
-    "comparing",
-    "covid_net",
-    "load_image_sets",
-    "model",
-    "pairs",
-    "search_grid",
-    "train_siamese",
-    "train_single",
-]

@@ -2,7 +2,6 @@
 
 from leakage.training.fitting import (
     EpochBar,
-    Run,
     encode_labels,
     fit_model,
     free_memory,
@@ -11,18 +10,3 @@ from leakage.training.fitting import (
     predict_scores,
 )
 from leakage.training.heads import Settings, score_counterfactuals, train_heads, train_protocol
-
-__all__ = [
-    "EpochBar",
-    "Run",
-    "Settings",
-    "encode_labels",
-    "fit_model",
-    "free_memory",
-    "generate_batches",
-    "is_worth_compiling",
-    "predict_scores",
-    "score_counterfactuals",
-    "train_heads",
-    "train_protocol",
-]

@@ -11,14 +11,12 @@ be a new shortcut. Where masks are not complete, a centre box stands for the lun
 Nanni (arXiv 2004.12823).
 """
 
-from leakage.treatments._common import FILL_VALUE, Treatment
 from leakage.treatments._compose import (
     TREATMENTS,
     Fitted,
     apply_treatment,
     compose,
     get_key,
-    get_name,
     needs_mask,
     split_name,
 )
@@ -30,38 +28,9 @@ from leakage.treatments._tables import (
     report_changes,
     write_treated_images,
 )
-from leakage.treatments.counterfactual import BORDER_SHARE, BOX_SHARE, THUMBNAIL_PX, make_centre
+from leakage.treatments.counterfactual import BOX_SHARE, make_centre
 from leakage.treatments.marks import MARKS, mark_images
 from leakage.treatments.symbols import find_bright, find_symbols
-
-__all__ = [
-    "BORDER_SHARE",
-    "BOX_SHARE",
-    "FILL_VALUE",
-    "MARKS",
-    "THUMBNAIL_PX",
-    "TREATMENTS",
-    "Fitted",
-    "Treatment",
-    "apply_treatment",
-    "check_masks",
-    "choose_counterfactuals",
-    "compose",
-    "find_bright",
-    "find_symbols",
-    "fit_treatment",
-    "get_key",
-    "get_name",
-    "load_treated_image",
-    "load_treated_images",
-    "load_treated_pair",
-    "make_centre",
-    "mark_images",
-    "needs_mask",
-    "report_changes",
-    "split_name",
-    "write_treated_images",
-]
 
 
 def choose_counterfactuals(table):
