@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from leakage import treatments
+from leakage.treatments import _compose
 from leakcard import images
 from leakcard import table as image_table
 
@@ -24,6 +25,11 @@ def mask():
     inside = np.zeros((40, 40), dtype=bool)
     inside[10:20, 5:30] = True
     return inside
+
+
+def treat(name, image, mask=None):
+    steps = treatments.split_name(name)
+    return _compose.run_steps(steps, image.astype(np.float32, copy=False), mask, name)[0]
 
 
 def save(path, pixels):
@@ -51,13 +57,13 @@ def table(tmp_path):
 
 def test_kept_and_removed_parts_make_up_the_image(image, mask):
     for kept, removed in (("mask only", "mask removed"), ("centre box only", "centre box removed")):
-        parts = [treatments.apply_treatment(name, image, mask) for name in (kept, removed)]
+        parts = [treat(name, image, mask) for name in (kept, removed)]
         np.testing.assert_array_equal(parts[0] + parts[1], image)
         assert all((part == 0).any() for part in parts)
 
 
 def test_the_border_lies_outside_the_box(image):
-    border = treatments.apply_treatment("border only", image)
+    border = treat("border only", image)
     assert (border[treatments.make_centre((40, 40), treatments.BOX_SHARE)] == 0).all()
     np.testing.assert_array_equal(border[:4], image[:4])
 
@@ -65,16 +71,17 @@ def test_the_border_lies_outside_the_box(image):
 def test_a_thumbnail_holds_at_most_16_by_16_values(image):
     striped = np.zeros((64, 64, 3), np.float32)
     striped[:, ::2] = 255
-    flat = treatments.apply_treatment("thumbnail 16x16", striped)
+    flat = treat("thumbnail 16x16", striped)
     assert flat.std() < 1e-3 and flat.shape == striped.shape
 
 
 @pytest.mark.parametrize("name", sorted(UNFITTED))
 def test_no_treatment_changes_its_input(image, mask, name):
     before = image.copy()
-    treated = treatments.apply_treatment(name, image, mask)
+    treated = treat(name, image, mask)
     np.testing.assert_array_equal(image, before)
-    assert treated.shape == image.shape and treated.dtype == np.float32
+    cut = treatments.TREATMENTS[name].find_box is not None
+    assert (treated.shape != image.shape) == cut and treated.dtype == np.float32
     assert treated.min() >= 0 and treated.max() <= 255
 
 
@@ -88,35 +95,20 @@ def test_one_kind_of_mask_for_all_classes(table):
 
 def test_unknown_names_and_missing_masks_are_explained(image, mask):
     with pytest.raises(ValueError, match="'border only'.*Received: 'frame'"):
-        treatments.apply_treatment("frame", image)
+        treat("frame", image)
     with pytest.raises(ValueError, match="needs the mask of each image.*Received: None"):
-        treatments.apply_treatment("mask only", image)
+        treat("mask only", image)
     with pytest.raises(ValueError, match=r"Expected a mask of shape \(40, 40\).*Received: \(20, 4"):
-        treatments.apply_treatment("mask crop", image, mask[:20])
+        treat("mask crop", image, mask[:20])
     with pytest.raises(ValueError, match="empty mask"):
-        treatments.apply_treatment("mask only", image, np.zeros((40, 40), dtype=bool))
+        treat("mask only", image, np.zeros((40, 40), dtype=bool))
 
 
 def test_what_needs_the_whole_image_comes_first(image):
     with pytest.raises(ValueError, match="'inpaint' is applied before.*'border only'.*first"):
-        treatments.apply_treatment("border only+inpaint", image)
+        treat("border only+inpaint", image)
     assert treatments.compose("none", "border only") == "border only"
     assert treatments.compose("crop", "none") == "crop"
-
-
-@pytest.mark.parametrize(
-    "wrong, message",
-    [
-        (np.full((40, 40, 3), 300, np.uint16), "divide|decode_image"),
-        (np.full((40, 40, 3), 300, np.float32), "out of range"),
-        (np.full((40, 40, 3), np.nan, np.float32), "out of range or missing"),
-        (np.zeros((40, 40), np.uint8), r"\(height, width, 3\)"),
-        (np.zeros((0, 40, 3), np.uint8), r"\(height, width, 3\)"),
-    ],
-)
-def test_what_is_no_image_is_refused(wrong, message):
-    with pytest.raises(ValueError, match=message):
-        treatments.apply_treatment("inpaint", wrong)
 
 
 @pytest.mark.parametrize("name", sorted(WHOLE))
@@ -125,7 +117,10 @@ def test_what_is_no_image_is_refused(wrong, message):
 def test_flat_and_tiny_images_come_back_unchanged(name, value, shape):
     flat = np.full((*shape, 3), value, np.float32)
     mask = np.ones(shape, dtype=bool)
-    np.testing.assert_array_equal(treatments.apply_treatment(name, flat, mask), flat)
+    treated = treat(name, flat, mask)
+    if treatments.TREATMENTS[name].find_box:  # all that is left
+        flat = flat[: treated.shape[0], : treated.shape[1]]
+    np.testing.assert_array_equal(treated, flat)
 
 
 def test_a_16_bit_file_is_treated_as_its_8_bit_copy(table, tmp_path):
@@ -188,9 +183,7 @@ def test_normalised_training_images_have_the_statistics_asked_for(table):
     state = fitted.states["normalise"]
     assert state["mean"] == pytest.approx(pixels.mean())
     assert state["std"] == pytest.approx(pixels.std())
-    treated = np.stack(
-        [treatments.apply_treatment(fitted, image.astype(np.float32)) for image in pixels]
-    )
+    treated = np.stack([treat(fitted, image.astype(np.float32)) for image in pixels])
     assert treated.mean() == pytest.approx(114.5, abs=4)  # the letters are clipped
     assert fitted.fitted_on == tuple(sorted(table["sha256"]))
 
@@ -210,21 +203,21 @@ def test_a_transplant_needs_donors_and_gives_every_image_symbols(table):
     for row in table[table["label"] == "no finding"].to_dict("records"):
         image = images.decode_image(row["path"])
         assert not treatments.find_symbols(image).any()
-        assert treatments.find_symbols(treatments.apply_treatment(fitted, image)).any()
+        assert treatments.find_symbols(treat(fitted, image)).any()
 
 
 def test_donors_keep_their_symbols_when_they_are_painted_over_afterwards(table):
     fitted = treatments.fit_treatment("inpaint+transplant", table, donors="covid")
     assert len(fitted.states["transplant"]) == 3 * 3
     for path in table["path"]:
-        treated = treatments.apply_treatment(fitted, images.decode_image(path))
+        treated = treat(fitted, images.decode_image(path))
         assert treatments.find_symbols(treated).any()
 
 
 def test_a_transplant_without_symbols_changes_nothing(table, image):
     fitted = treatments.fit_treatment("transplant", table, donors="no finding")
     assert fitted.states["transplant"] == {}
-    np.testing.assert_array_equal(treatments.apply_treatment(fitted, image), image)
+    np.testing.assert_array_equal(treat(fitted, image), image)
 
 
 def test_the_report_names_what_was_changed_and_why_the_rest_was_not(table, tmp_path):

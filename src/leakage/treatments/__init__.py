@@ -14,7 +14,6 @@ Nanni (arXiv 2004.12823).
 from leakage.treatments._compose import (
     TREATMENTS,
     Fitted,
-    apply_treatment,
     compose,
     get_key,
     needs_mask,

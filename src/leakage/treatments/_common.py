@@ -3,8 +3,6 @@
 import dataclasses
 from collections.abc import Callable
 
-import numpy as np
-
 # What stands where pixels are taken away: the air around a patient.
 FILL_VALUE = 0.0
 MAX_VALUE = 255
@@ -18,7 +16,7 @@ class Treatment:
     ----------
     name : str
         Named in results, and part of the feature bank's key.
-    apply : callable
+    apply : callable, optional
         `apply(image, mask)` returns a new image of the same shape; a fitted treatment takes what
         `fit` returned as a third argument. The image is an ndarray of shape (height, width, 3),
         float32, in [0, 255].
@@ -28,8 +26,8 @@ class Treatment:
         Whether it comes before the image is resized for the network: a letter of an X-ray is gone,
         or a smear, at 224 pixels.
     find_box : callable, optional
-        Of treatments that cut: `find_box(image, mask)` returns two slices, of rows and columns.
-        What is cut from the image is cut from its mask.
+        Of treatments that cut, instead of `apply`: `find_box(image, mask)` returns two slices, of
+        rows and columns. What is cut from the image is cut from its mask.
     fit : callable, optional
         `fit(pictures, rows)` returns what it learns from the training images, a dict of arrays;
         `pictures` is an iterator of images, `rows` their table.
@@ -40,38 +38,13 @@ class Treatment:
     """
 
     name: str
-    apply: Callable
+    apply: Callable | None = None
     needs_mask: bool = False
     at_full_size: bool = False
     find_box: Callable | None = None
     fit: Callable | None = None
     needs_donors: bool = False
     version: int = 0
-
-
-def check_image(image):
-    """Refuse what is no image in [0, 255], such as 16-bit values or an image in [0, 1] of NaN.
-
-    Raises
-    ------
-    ValueError
-        Saying what was expected.
-    """
-    image = np.asarray(image)
-    good = image.ndim == 3 and image.shape[2] == 3 and min(image.shape) > 0
-    if not good or image.dtype not in (np.uint8, np.float32):
-        raise ValueError(
-            "An image cannot be treated. Expected shape (height, width, 3), uint8 or float32, in "
-            "[0, 255]. Decode files with `images.decode_image`, which scales 16 bits to 8. "
-            f"Received: {image.shape} of {image.dtype}."
-        )
-    low, high = float(image.min()), float(image.max())
-    if not (0 <= low and high <= MAX_VALUE):
-        raise ValueError(
-            "An image cannot be treated: its values are out of range or missing. Expected values "
-            "in [0, 255] (divide 16-bit values by 257). "
-            f"Received: values in [{low:.4g}, {high:.4g}]."
-        )
 
 
 def check_mask(mask, image, name):

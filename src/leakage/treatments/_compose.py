@@ -6,7 +6,7 @@ import hashlib
 import numpy as np
 
 from leakage.treatments import contrast, counterfactual, crop, symbols, transplant
-from leakage.treatments._common import check_image, check_mask
+from leakage.treatments._common import check_mask
 
 SEPARATOR = "+"
 FAMILIES = (counterfactual, crop, symbols, transplant, contrast)
@@ -123,39 +123,9 @@ def compose(treatment, name):
     return joined
 
 
-def apply_treatment(name, image, mask=None):
-    """Return a treated copy of an image.
-
-    Parameters
-    ----------
-    name : str or Fitted
-        A key of `TREATMENTS`, several joined by "+", or what `fit_treatment` returned.
-    image : ndarray of shape (height, width, 3), uint8 or float32, in [0, 255]
-    mask : ndarray of shape (height, width), dtype=bool, optional
-        Lungs or animal, for the treatments that need it.
-
-    Returns
-    -------
-    ndarray of the shape and range of `image`, dtype=float32
-        What cannot be treated (flat, tiny, nothing found) comes back unchanged; `report_changes`
-        says which and why.
-
-    Raises
-    ------
-    ValueError
-        If a name is unknown or not fitted, the image has another type or range, or a mask is
-        missing, empty or of another size.
-    """
-    check_image(image)
-    treated, _ = run_steps(split_name(name), image.astype(np.float32), mask, name)
-    same_size = treated.shape == image.shape
-    return treated if same_size else crop.enlarge(treated, image.shape[:2])
-
-
 def run_steps(steps, image, mask, treatment):
     """Apply steps in order; return image and mask, both smaller where a step cuts."""
     states = treatment.states if isinstance(treatment, Fitted) else {}
-    image = image if steps else image.copy()
     for step in steps:
         _check_fitted(step, states)
         if step.needs_mask:

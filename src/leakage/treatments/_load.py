@@ -23,7 +23,7 @@ def load_treated_image(row, size_px, name):
         With `path`, and `mask_path` for the treatments that need it.
     size_px : int
     name : str or Fitted
-        As `apply_treatment` takes it. What is applied to the whole image is applied at its own
+        As `split_name` takes it. What is applied to the whole image is applied at its own
         size, or at 512 pixels of the longer side if that is less; the rest at `size_px`.
 
     Returns

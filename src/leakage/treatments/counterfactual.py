@@ -17,10 +17,6 @@ def _keep(image, mask):
     return np.where(mask[..., np.newaxis], image, np.float32(FILL_VALUE))
 
 
-def _leave(image, mask):
-    return image.copy()
-
-
 def _remove_mask(image, mask):
     return _keep(image, ~mask)
 
@@ -44,7 +40,7 @@ def _shrink(image, mask):
 
 
 TREATMENTS = (
-    Treatment("none", _leave),
+    Treatment("none"),
     Treatment("mask only", _keep, needs_mask=True),
     Treatment("mask removed", _remove_mask, needs_mask=True),
     Treatment("centre box only", _keep_box),

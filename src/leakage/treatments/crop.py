@@ -1,6 +1,5 @@
 """Cut an image: to its centre, or to the box around its mask."""
 
-import cv2
 import numpy as np
 
 from leakage.treatments import counterfactual
@@ -27,11 +26,6 @@ def find_mask_box(image, mask):
     return tuple(grown)
 
 
-def enlarge(image, shape):
-    """Bring what a cut left to a shape (height, width)."""
-    return cv2.resize(np.ascontiguousarray(image), shape[::-1], interpolation=cv2.INTER_LINEAR)
-
-
 def _find_extent(mask):
     extents = []
     for axis in (1, 0):
@@ -40,19 +34,10 @@ def _find_extent(mask):
     return tuple(extents)
 
 
-def _crop(image, mask):
-    return enlarge(image[find_centre(image, mask)], image.shape[:2])
-
-
-def _crop_mask(image, mask):
-    return enlarge(image[find_mask_box(image, mask)], image.shape[:2])
-
-
 TREATMENTS = (
-    Treatment("crop", _crop, at_full_size=True, find_box=find_centre, version=1),
+    Treatment("crop", at_full_size=True, find_box=find_centre, version=1),
     Treatment(
         "mask crop",
-        _crop_mask,
         needs_mask=True,
         at_full_size=True,
         find_box=find_mask_box,
