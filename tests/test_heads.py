@@ -53,9 +53,9 @@ def test_settings_name_a_fitted_treatment_by_its_content():
     assert heads.describe_settings(training.Settings(treatment=fitted))["treatment"] == "inpaint v1"
     other = {"normalise": {"mean": np.array(101.0), "std": np.array(50.0)}}
     keys = [
-        heads.describe_settings(
-            training.Settings(treatment=treatments.Fitted("normalise", one, ()))
-        )["treatment"]
+        heads.describe_settings(training.Settings(treatment=treatments.Fitted("normalise", one)))[
+            "treatment"
+        ]
         for one in (state, state, other)
     ]
     assert keys[0] == keys[1] != keys[2] and keys[0].startswith("normalise v1 ")

@@ -13,7 +13,7 @@ FAMILIES = (counterfactual, crop, symbols, transplant, contrast)
 TREATMENTS = {treatment.name: treatment for family in FAMILIES for treatment in family.TREATMENTS}
 
 
-@dataclasses.dataclass(frozen=True, repr=False)
+@dataclasses.dataclass(frozen=True)
 class Fitted:
     """A treatment with what it learned from the training images; see `fit_treatment`.
 
@@ -23,26 +23,17 @@ class Fitted:
         As `split_name` takes it.
     states : dict of str to dict
         By the name of each fitted step.
-    fitted_on : tuple of str
-        sha256 of the training files, which a training record (`audit`, L1.2) can hold.
     key : str
         Names the treatment and its content, for the feature bank.
     """
 
     name: str
     states: dict
-    fitted_on: tuple
     key: str = dataclasses.field(default="", init=False)
 
     def __post_init__(self):
         key = SEPARATOR.join(_describe(step, self.states) for step in split_name(self.name))
         object.__setattr__(self, "key", key or "none")
-
-    def __repr__(self):
-        return f"Fitted({self.key!r}, on {len(self.fitted_on)} images)"
-
-    def __deepcopy__(self, memo):
-        return self  # frozen, and its arrays are never written to
 
 
 def split_name(treatment):
@@ -94,7 +85,7 @@ def get_key(treatment):
     ValueError
         If a step has to be fitted first.
     """
-    return treatment.key if isinstance(treatment, Fitted) else Fitted(treatment, {}, ()).key
+    return treatment.key if isinstance(treatment, Fitted) else Fitted(treatment, {}).key
 
 
 def needs_mask(treatment):
@@ -118,7 +109,7 @@ def compose(treatment, name):
     parts = [part for part in (get_name(treatment), name) if part != "none"]
     joined = SEPARATOR.join(parts) or "none"
     if isinstance(treatment, Fitted):
-        return Fitted(joined, treatment.states, treatment.fitted_on)
+        return Fitted(joined, treatment.states)
     split_name(joined)
     return joined
 

@@ -24,7 +24,7 @@ def fit_treatment(name, table, donors=None):
         As `split_name` takes it; steps before a fitted one are applied first, but donors keep
         their symbols: "inpaint+transplant" learns them from the images before painting.
     table : DataFrame
-        Training rows, with `path`, `sha256`, `label` (and `mask_path` where needed).
+        Training rows, with `path`, `label` (and `mask_path` where needed).
     donors : str, optional
         Label whose images give their symbols, for "transplant" and "threshold transplant".
 
@@ -44,7 +44,7 @@ def fit_treatment(name, table, donors=None):
             f"'train'. Received: {len(table)} rows, splits {others or ['train']}."
         )
     check_masks(table, name)
-    earlier, fitted = [], _compose.Fitted("none", {}, tuple(sorted(set(table["sha256"]))))
+    earlier, fitted = [], _compose.Fitted("none", {})
     for step in _compose.split_name(name):
         if step.fit:
             rows = table[table["label"] == donors] if step.needs_donors else table
