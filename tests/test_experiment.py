@@ -11,6 +11,7 @@ import pytest
 import phantoms
 from leakage import data, evaluation, networks, paths, published, training
 from leakage.data import splits
+from leakage.training import fitting
 from leakcard import images
 
 pytestmark = pytest.mark.slow
@@ -69,12 +70,12 @@ def test_a_network_that_learnt_backgrounds_is_wrong_on_swapped_ones():
         )
         for name, part in own.groupby("split")
     }
-    training.fit_model(
+    pixels, labels = parts["train"]
+    fitting.fit_batches(
         model,
-        [parts["train"][0]],
-        parts["train"][1],
+        fitting.generate_batches([pixels], labels, 4, seed=27),
+        -(-len(labels) // 4),
         parts["val"],
-        seed=27,
         optimizer=keras.optimizers.Adam(0.001),
         num_epochs=10,
         batch_size=4,

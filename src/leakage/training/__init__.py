@@ -3,7 +3,6 @@
 from leakage.training.fitting import (
     EpochBar,
     encode_labels,
-    fit_model,
     free_memory,
     generate_batches,
     is_worth_compiling,

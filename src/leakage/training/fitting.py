@@ -7,9 +7,6 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from leakage import published
-
-S1 = published.TRAINING["S1"]
 MIN_WEIGHTS_FOR_XLA = 15_000_000
 
 
@@ -38,70 +35,6 @@ def predict_scores(model, inputs, batch_size=32):
         for start in range(0, len(inputs), batch_size)
     ]
     return np.concatenate(scores)
-
-
-def fit_model(
-    model,
-    views,
-    labels,
-    validation_data,
-    *,
-    seed,
-    optimizer,
-    num_epochs,
-    batch_size,
-    shuffle=True,
-    image_weights=None,
-    reduce_on_plateau=False,
-    **options,
-):
-    """Fit a model in place; epoch e sees view e mod len(views).
-
-    Parameters
-    ----------
-    model : keras.Model
-        Ends in class scores.
-    views : sequence of ndarray of shape (n_images, ...)
-    labels : ndarray of shape (n_images, ...)
-        Targets of the loss.
-    validation_data : tuple of ndarray
-        Inputs and labels.
-    seed : int
-        Seed of the order of images.
-    optimizer : keras.optimizers.Optimizer
-    num_epochs, batch_size : int
-    shuffle, image_weights
-        As `generate_batches` takes them.
-    reduce_on_plateau : bool
-        Multiply the rate by 0.3 after 10 epochs without a better validation loss, as published.
-    **options
-        `loss`, `callbacks`, `description` of `fit_batches`.
-
-    Returns
-    -------
-    dict
-        Name of a curve to a list of one float an epoch.
-    """
-    callbacks = list(options.pop("callbacks", ()))
-    if reduce_on_plateau:
-        callbacks.append(
-            keras.callbacks.ReduceLROnPlateau(
-                monitor="val_loss",
-                factor=S1.reduce_factor,
-                patience=S1.reduce_patience,
-            )
-        )
-    return fit_batches(
-        model,
-        generate_batches(views, labels, batch_size, seed, shuffle, image_weights),
-        -(-len(labels) // batch_size),
-        validation_data,
-        optimizer=optimizer,
-        num_epochs=num_epochs,
-        batch_size=batch_size,
-        callbacks=callbacks,
-        **options,
-    )
 
 
 def fit_batches(

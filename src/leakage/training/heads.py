@@ -91,18 +91,21 @@ def train_heads(split, bank, class_names, seeds, settings, variant="", keep_mode
 
     def train_seed(seed, keeps):
         def train(head):
-            history = fitting.fit_model(
+            batches = fitting.generate_batches(
+                views, labels["train"], settings.batch_size, seed, settings.shuffle, image_weights
+            )
+            plateau = keras.callbacks.ReduceLROnPlateau(
+                monitor="val_loss", factor=S1.reduce_factor, patience=S1.reduce_patience
+            )
+            history = fitting.fit_batches(
                 head,
-                views,
-                labels["train"],
+                batches,
+                -(-len(labels["train"]) // settings.batch_size),
                 (validation, labels["val"]),
-                seed=seed,
                 optimizer=keras.optimizers.RMSprop(settings.learning_rate),
                 num_epochs=settings.num_epochs,
                 batch_size=settings.batch_size,
-                shuffle=settings.shuffle,
-                reduce_on_plateau=True,
-                image_weights=image_weights,
+                callbacks=[plateau],
                 description=f"{variant}: seed {seed}",
             )
             return history, fitting.predict_scores(head, test)

@@ -107,12 +107,14 @@ def pretrain_on_findings(
         return keras.Model(tail.input, dense(output))
 
     def train(model):
-        history = fitting.fit_model(
+        batches = fitting.generate_batches(
+            [pixels[~is_val]], targets_all[~is_val], schedule.batch_size, seed
+        )
+        history = fitting.fit_batches(
             model,
-            [pixels[~is_val]],
-            targets_all[~is_val],
+            batches,
+            -(-int((~is_val).sum()) // schedule.batch_size),
             (pixels[is_val], targets_all[is_val]),
-            seed=seed,
             optimizer=schedules.build_optimizer(schedule),
             num_epochs=schedule.num_epochs,
             batch_size=schedule.batch_size,

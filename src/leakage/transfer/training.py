@@ -85,13 +85,18 @@ def train_experiment(experiment, backbone, split, class_names, seeds, options, k
             return build_trained_part(experiment, backbone, len(class_names), seed, scaled_on)
 
         def train(model):
-            history = fitting.fit_model(
-                model,
+            batches = fitting.generate_batches(
                 inputs["train"],
                 targets["train"],
-                (inputs["val"], targets["val"]),
-                seed=seed,
+                schedule.batch_size,
+                seed,
                 image_weights=image_weights,
+            )
+            history = fitting.fit_batches(
+                model,
+                batches,
+                -(-len(labels["train"]) // schedule.batch_size),
+                (inputs["val"], targets["val"]),
                 optimizer=schedules.build_optimizer(schedule),
                 num_epochs=schedule.num_epochs,
                 batch_size=schedule.batch_size,
