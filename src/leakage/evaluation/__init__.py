@@ -31,7 +31,6 @@ from leakage.evaluation.runs import (
     tabulate_scores,
 )
 from leakage.evaluation.scores import (
-    find_never_predicted,
     score_one_against_rest,
     score_predictions,
 )

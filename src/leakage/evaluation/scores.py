@@ -75,8 +75,8 @@ def score_predictions(
     largest = int(np.bincount(y_true).max())
     rows.append(_row("chance", ALL_CLASSES, largest / num_images, k=largest, n=num_images))
     rows.append(bootstrapped("balanced_accuracy", ALL_CLASSES))
-    never = find_never_predicted(y_pred, class_names)
-    rows.append(_row("num_classes_never_predicted", ALL_CLASSES, float(len(never)), n=num_images))
+    never = float(num_classes - len(np.unique(y_pred)))  # the sign of a collapsed head
+    rows.append(_row("num_classes_never_predicted", ALL_CLASSES, never, n=num_images))
     for index, name in enumerate(class_names):
         hits = int(((y_true == index) & (y_pred == index)).sum())
         rows.append(_wilson_row("precision", name, hits, int((y_pred == index).sum())))
@@ -133,19 +133,6 @@ def rank_pair(first, second):
     """Rank images by the share that one class has of the scores of two, ndarray of floats."""
     tiny = np.finfo(np.float64).tiny  # a softmax may round to 0
     return np.log(np.maximum(first, tiny)) - np.log(np.maximum(second, tiny))
-
-
-def find_never_predicted(y_pred, class_names) -> list[str]:
-    """Names of the classes that a model never predicts: the sign of a collapsed head.
-
-    Parameters
-    ----------
-    y_pred : array-like of shape (n_images,), dtype=int
-        Index of the predicted class in `class_names`.
-    class_names : sequence of str
-    """
-    predicted = set(np.unique(y_pred).tolist())
-    return [name for index, name in enumerate(class_names) if index not in predicted]
 
 
 def _compute_statistics(weights, y_true, y_pred, scores, auc_classes) -> np.ndarray:
