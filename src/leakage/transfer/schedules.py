@@ -1,13 +1,16 @@
 """Schedules of training: optimiser, step decay, early stopping with the best model kept."""
 
 import dataclasses
+import functools
 
 import keras
 
 from leakage import published
 
-OPTIMIZERS = ("adam", "sgd")
-SGD_MOMENTUM = 0.9  # the second system's
+OPTIMIZERS = {
+    "adam": keras.optimizers.Adam,
+    "sgd": functools.partial(keras.optimizers.SGD, momentum=0.9),  # the second system's
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,8 +19,8 @@ class Schedule:
 
     Parameters
     ----------
-    optimizer : {"adam", "sgd"}
-        "sgd" has momentum 0.9.
+    optimizer : str
+        A key of `OPTIMIZERS`.
     learning_rate : float
     batch_size, num_epochs : int
     step_epochs : int or None
@@ -36,18 +39,12 @@ class Schedule:
     step_factor: float = 0.1
     patience: int | None = None
 
-    def __post_init__(self):
-        if self.optimizer not in OPTIMIZERS:
-            raise ValueError(
-                f"Unknown optimizer. Expected one of {list(OPTIMIZERS)}. "
-                f"Received: {self.optimizer!r}."
-            )
 
-
-def _from_published(name, optimizer):
-    training = published.TRAINING[name]
-    return Schedule(
-        optimizer,
+# S3 says nothing of its training and S4 only "Adam" and 15 epochs: rate, batch size and, for S3,
+# epochs are Keras' defaults or ours. What was trained before starts at a tenth of the rate.
+SCHEDULES = {
+    name: Schedule(
+        training.optimizer,
         training.learning_rate,
         training.batch_size,
         training.num_epochs,
@@ -55,13 +52,9 @@ def _from_published(name, optimizer):
         step_factor=training.reduce_factor,
         patience=10,  # as the note beside these settings says
     )
-
-
-# S3 says nothing of its training and S4 only "Adam" and 15 epochs: rate, batch size and, for S3,
-# epochs are Keras' defaults or ours. What was trained before starts at a tenth of the rate.
-SCHEDULES = {
-    "S2_fine_tuned": _from_published("S2_fine_tuned", "adam"),
-    "S2_fixed": _from_published("S2_fixed", "sgd"),
+    for name, training in published.TRAINING.items()
+    if name in ("S2_fine_tuned", "S2_fixed")
+} | {
     "S3": Schedule("adam", 1e-3, 32, 20, patience=10),
     "S3_tuned": Schedule("adam", 1e-4, 32, 20, patience=10),
     "S4": Schedule("adam", 1e-3, 32, 15),
@@ -71,18 +64,18 @@ SCHEDULES = {
 
 def build_optimizer(schedule):
     """Build a fresh optimiser."""
-    if schedule.optimizer == "sgd":
-        return keras.optimizers.SGD(schedule.learning_rate, momentum=SGD_MOMENTUM)
-    return keras.optimizers.Adam(schedule.learning_rate)
+    return OPTIMIZERS[schedule.optimizer](schedule.learning_rate)
 
 
 def build_callbacks(schedule):
     """Build the callbacks: step decay, then early stopping that restores the best epoch."""
+
+    def get_rate(epoch):
+        return schedule.learning_rate * schedule.step_factor ** (epoch // schedule.step_epochs)
+
     callbacks = []
     if schedule.step_epochs:
-        callbacks.append(
-            keras.callbacks.LearningRateScheduler(lambda epoch: get_rate(schedule, epoch))
-        )
+        callbacks.append(keras.callbacks.LearningRateScheduler(get_rate))
     patience = schedule.num_epochs if schedule.patience is None else schedule.patience
     callbacks.append(
         keras.callbacks.EarlyStopping(
@@ -90,10 +83,3 @@ def build_callbacks(schedule):
         )
     )
     return callbacks
-
-
-def get_rate(schedule, epoch):
-    """Learning rate of an epoch, counted from 0."""
-    if not schedule.step_epochs:
-        return schedule.learning_rate
-    return schedule.learning_rate * schedule.step_factor ** (epoch // schedule.step_epochs)
