@@ -14,6 +14,7 @@ from leakcard import images
 NOTHING_FOUND = ("No Finding", "normal")
 # A finding of fewer training images than this is not learnt, and its area means nothing.
 MIN_POSITIVES = 8
+VALIDATION_FRACTION = 0.25  # of the patients
 SCHEDULE = schedules.Schedule("adam", 1e-4, 32, 20)
 
 
@@ -27,41 +28,29 @@ class Pretrained:
     """
 
     backbone: networks.Backbone
-    history: dict
     scores: pd.DataFrame
 
 
-def encode_findings(findings, min_positives=MIN_POSITIVES):
+def encode_findings(findings):
     """Turn findings into one column each.
 
     Parameters
     ----------
     findings : Series of str
         Separated by "|", as NIH has them; "No Finding" and missing ones give a row of zeros.
-    min_positives : int
-        Findings of fewer images have no column.
 
     Returns
     -------
     DataFrame of shape (n_images, n_findings), dtype=float32
-        Columns in alphabetical order.
+        Columns in alphabetical order; findings of less than `MIN_POSITIVES` images have none.
     """
     columns = findings.fillna("").str.get_dummies(sep="|")
     known = [name for name in columns if name.strip() and name not in NOTHING_FOUND]
-    return columns[[name for name in known if columns[name].sum() >= min_positives]].astype(
-        np.float32
-    )
+    frequent = [name for name in known if columns[name].sum() >= MIN_POSITIVES]
+    return columns[frequent].astype(np.float32)
 
 
-def pretrain_on_findings(
-    table,
-    backbone,
-    *,
-    seed=0,
-    num_epochs=None,
-    validation_fraction=0.25,
-    min_positives=MIN_POSITIVES,
-):
+def pretrain_on_findings(table, backbone, *, seed=0, num_epochs=None):
     """Train a whole backbone to name all findings of an image (a sigmoid each).
 
     Parameters
@@ -74,10 +63,6 @@ def pretrain_on_findings(
     seed : int
     num_epochs : int, optional
         20 by default.
-    validation_fraction : float in (0, 1)
-        Share of the patients that are held out.
-    min_positives : int
-        Findings that fewer images show are left out.
 
     Returns
     -------
@@ -88,14 +73,14 @@ def pretrain_on_findings(
     ValueError
         If no finding is left.
     """
-    targets = encode_findings(table["findings"], min_positives)
+    targets = encode_findings(table["findings"])
     if targets.empty or targets.shape[1] == 0:
         raise ValueError(
-            f"There is nothing to pretrain on. Expected a finding that at least {min_positives} "
+            f"There is nothing to pretrain on. Expected a finding that at least {MIN_POSITIVES} "
             f"images show. Received: {len(table)} images, "
             f"{table['findings'].value_counts().head(3).to_dict()}."
         )
-    is_val = _hold_out(table["patient_id"], validation_fraction, seed)
+    is_val = _hold_out(table["patient_id"], seed)
     pixels = images.load_images(table["path"], backbone.size_px, description="pretraining images")
     targets_all = targets.to_numpy()
     schedule = dataclasses.replace(SCHEDULE, num_epochs=num_epochs or SCHEDULE.num_epochs)
@@ -110,6 +95,10 @@ def pretrain_on_findings(
         batches = fitting.generate_batches(
             [pixels[~is_val]], targets_all[~is_val], schedule.batch_size, seed
         )
+        # Accuracy says little where an image has none or several of many findings.
+        best = keras.callbacks.EarlyStopping(
+            monitor="val_loss", patience=schedule.num_epochs, restore_best_weights=True
+        )
         history = fitting.fit_batches(
             model,
             batches,
@@ -119,8 +108,7 @@ def pretrain_on_findings(
             num_epochs=schedule.num_epochs,
             batch_size=schedule.batch_size,
             loss="binary_crossentropy",
-            # Accuracy says little where an image has none or several of many findings.
-            callbacks=[_keep_lowest_loss(schedule.num_epochs)],
+            callbacks=[best],
             description="pretraining on findings",
         )
         return history, fitting.predict_scores(model, pixels[is_val])
@@ -137,18 +125,12 @@ def pretrain_on_findings(
     label = f"nih ({int((~is_val).sum())} images)"
     key = f"{backbone.name}/nih/{store.hash_arrays(model.get_weights())}"
     trained = networks.Backbone(model, backbone.name, label, key, backbone.last_conv)
-    return Pretrained(trained, run.history, scores)
+    return Pretrained(trained, scores)
 
 
-def _keep_lowest_loss(num_epochs):
-    return keras.callbacks.EarlyStopping(
-        monitor="val_loss", patience=num_epochs, restore_best_weights=True
-    )
-
-
-def _hold_out(patient_ids, fraction, seed):
+def _hold_out(patient_ids, seed):
     patients = np.array(sorted(set(patient_ids)), dtype=object)
-    number = min(len(patients) - 1, max(1, round(fraction * len(patients))))
+    number = min(len(patients) - 1, max(1, round(VALIDATION_FRACTION * len(patients))))
     chosen = np.random.default_rng(seed).choice(patients, size=number, replace=False)
     return patient_ids.isin(set(chosen)).to_numpy()
 
