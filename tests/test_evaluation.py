@@ -348,6 +348,9 @@ def test_the_stated_power_is_the_rate_of_the_verdict(published_k, published_n, n
 # Seeds
 
 
+RUN_KEYS = ["protocol", "metric", "class"]
+
+
 def make_records(accuracies, num_never=0, **extra):
     rows = []
     for seed, value in enumerate(accuracies):
@@ -362,7 +365,7 @@ def make_records(accuracies, num_never=0, **extra):
 def test_seed_spread_counts_each_seed_once_and_collapses_apart():
     records = make_records([0.9, 0.6, 0.9], num_never=1, protocol="paper")
     records += make_records([0.8], protocol="strict")
-    summary = evaluation.summarize_seeds(records)
+    summary = evaluation.summarize_seeds(records, RUN_KEYS)
     summary = summary[summary["metric"] == "accuracy"].set_index("protocol")
     paper = summary.loc["paper"]
     np.testing.assert_allclose(
@@ -373,16 +376,11 @@ def test_seed_spread_counts_each_seed_once_and_collapses_apart():
     assert (summary.loc["strict", "num_seeds"], summary.loc["strict", "num_collapsed"]) == (1, 0)
 
 
-def test_seed_spread_of_a_single_configuration_without_run_columns():
-    summary = evaluation.summarize_seeds(make_records([0.9, 0.7], num_never=2))
-    assert summary.loc[summary["metric"] == "accuracy", "num_collapsed"].item() == 2
-
-
 def test_mixed_runs_are_refused():
     with pytest.raises(ValueError, match="mix runs.*Received twice:.*accuracy"):
-        evaluation.summarize_seeds(make_records([0.9]) + make_records([0.8]))
+        evaluation.summarize_seeds(make_records([0.9]) + make_records([0.8]), RUN_KEYS[1:])
     with pytest.raises(ValueError, match=r"Missing: \['seed'\]"):
-        evaluation.summarize_seeds([{"metric": "accuracy", "value": 0.9}])
+        evaluation.summarize_seeds([{"metric": "accuracy", "value": 0.9}], RUN_KEYS)
 
 
 # Energy

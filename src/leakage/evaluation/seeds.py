@@ -2,13 +2,8 @@
 
 import pandas as pd
 
-RUN_COLUMNS = (
-    "system", "notebook", "protocol", "variant", "data_source", "controls", "backbone", "weights",
-    "feature_scaling", "draw_seed", "metric", "class",
-)  # fmt: skip
 
-
-def summarize_seeds(records, by=RUN_COLUMNS) -> pd.DataFrame:
+def summarize_seeds(records, by) -> pd.DataFrame:
     """Spread of every metric over seeds, kept apart from the sampling error of the test set.
 
     Parameters
@@ -16,7 +11,7 @@ def summarize_seeds(records, by=RUN_COLUMNS) -> pd.DataFrame:
     records : DataFrame or list of dict
         Rows of `score_predictions` or `metrics.json`, with a column `seed`.
     by : sequence of str
-        Columns that tell configurations apart; those that the records lack are passed over.
+        Columns that tell configurations apart, "metric" and "class" among them.
 
     Returns
     -------
@@ -35,7 +30,7 @@ def summarize_seeds(records, by=RUN_COLUMNS) -> pd.DataFrame:
             f"Missing: {missing}. Received columns: {list(frame.columns)}."
         )
     frame = frame.astype({"value": float})
-    keys = [name for name in by if name in frame]
+    keys = list(by)
     # Accuracy has a row an interval, with one value: it must not count twice.
     frame = frame.drop_duplicates([*keys, "seed", "value"])
     repeated = frame[frame.duplicated([*keys, "seed"], keep=False)]
@@ -52,9 +47,6 @@ def summarize_seeds(records, by=RUN_COLUMNS) -> pd.DataFrame:
     summary = summary.reset_index()
     never = frame[frame["metric"] == "num_classes_never_predicted"]
     run_keys = [name for name in keys if name not in ("metric", "class")]
-    if not run_keys:
-        num_collapsed = int((never["value"] > 0).sum()) if len(never) else pd.NA
-        return summary.assign(num_collapsed=num_collapsed)
     collapsed = (never["value"] > 0).groupby([never[name] for name in run_keys], dropna=False)
     collapsed = collapsed.sum().astype("Int64").rename("num_collapsed").reset_index()
     return summary.merge(collapsed, on=run_keys, how="left")
