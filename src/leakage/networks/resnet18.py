@@ -23,20 +23,14 @@ def build_resnet18(input_tensor, include_top=False, weights=None):
     Parameters
     ----------
     input_tensor : KerasTensor of shape (None, height, width, 3)
-    include_top : bool
-        Only False: there is no published classifier.
-    weights : None
+    include_top, weights
+        False and None, as `Family.builder` is called: no weights of this network are published.
 
     Returns
     -------
     keras.Model
         Output of a 32nd of the input's side, rounded up, with 512 channels.
     """
-    if include_top or weights is not None:
-        raise ValueError(
-            "ResNet18 is built without classifier and weights. Expected include_top=False and "
-            f"weights=None. Received: include_top={include_top}, weights={weights!r}."
-        )
     maps = _convolve(input_tensor, 64, 7, 2, "stem")
     maps = keras.layers.Activation("relu", name="stem_relu")(maps)
     maps = keras.layers.ZeroPadding2D(1, name="stem_pool_pad")(maps)
