@@ -7,6 +7,7 @@ the sample. The bounds are those of the project's own specification.
 import keras
 import numpy as np
 import pytest
+import toys
 
 import phantoms
 from leakage import data, evaluation, networks, paths, published, training
@@ -62,7 +63,7 @@ def test_a_network_that_learnt_backgrounds_is_wrong_on_swapped_ones():
     animals = data.read_animals(phantoms.draw_animal_study(paths.get_cache_dir(), size_px=SIZE_PX))
     own = animals[animals["source"].str.endswith("different_backgrounds")]
     own = splits.hold_out_validation(own, published.WOLF_VALIDATION_FRACTION, seed=20)
-    model = networks.build_small_cnn((SIZE_PX, SIZE_PX, 3), 2, seed=27)
+    model = toys.build_small_cnn(SIZE_PX, 2, seed=27)
     parts = {
         name: (
             images.load_images(part["path"], SIZE_PX),

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+import toys
 from PIL import Image
 from scipy import ndimage
 
@@ -15,7 +16,7 @@ from leakcard import images
 def compute_by_tape(model, pixels, class_index, layer_name):
     """Grad-CAM from its definition, for one image: the oracle."""
     scores_layer = model.layers[-1]
-    tower = keras.Model(model.input, [model.get_layer(layer_name).output, scores_layer.input])
+    tower = keras.Model(model.inputs[0], [model.get_layer(layer_name).output, scores_layer.input])
     kernel, bias = scores_layer.get_weights()
     with tf.GradientTape() as tape:
         maps, hidden = tower(pixels[None])
@@ -26,7 +27,7 @@ def compute_by_tape(model, pixels, class_index, layer_name):
 
 @pytest.fixture(scope="module")
 def model():
-    return networks.build_small_cnn((48, 48, 3), 3, seed=0)
+    return toys.build_small_cnn(48, 3, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def test_a_joined_backbone_and_head_can_be_explained():
 
 
 def test_a_class_without_evidence_gives_a_map_of_zeros(pixels):
-    model = networks.build_small_cnn((48, 48, 3), 2, seed=0)
+    model = toys.build_small_cnn(48, 2, seed=0)
     kernel, bias = model.layers[-1].get_weights()
     kernel[:, 1] = 0
     model.layers[-1].set_weights([kernel, bias])

@@ -11,6 +11,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+import toys
 
 from leakage import networks, training
 from leakage.networks import heads, saved, vgg, weights
@@ -214,7 +215,7 @@ def test_a_copy_with_random_weights_forgets_all_but_the_preprocessing():
 
 
 def test_the_small_cnn_is_the_published_one():
-    model = networks.build_small_cnn()
+    model = toys.build_small_cnn(256, 2, seed=0)
     # Worked out by hand: 254/127, 125/62, 60/30 pixels after each convolution and pooling.
     expected = (27 * 64 + 64) + (9 * 64 * 128 + 128) + (9 * 128 * 128 + 128)
     expected += 30 * 30 * 128 * 64 + 64 + 64 * 2 + 2
@@ -222,13 +223,16 @@ def test_the_small_cnn_is_the_published_one():
 
 
 def test_layers_written_without_a_seed_get_the_weights_of_the_networks_that_have_one():
-    for reference, first in (
-        (networks.build_small_cnn((32, 32, 3), 2, seed=27), 1),
-        (networks.build_paper_head((2, 2, 3), 3, seed=27), 0),
-    ):
-        model = keras.models.clone_model(reference)
-        networks.set_initial_weights(model, 28, first)
-        assert not np.array_equal(model.get_weights()[0], reference.get_weights()[0])
-        networks.set_initial_weights(model, 27, first)
-        for mine, theirs in zip(model.get_weights(), reference.get_weights(), strict=True):
-            np.testing.assert_array_equal(mine, theirs)
+    reference = networks.build_paper_head((2, 2, 3), 3, seed=27)
+    model = keras.models.clone_model(reference)
+    networks.set_initial_weights(model, 28)
+    assert not np.array_equal(model.get_weights()[0], reference.get_weights()[0])
+    networks.set_initial_weights(model, 27)
+    for mine, theirs in zip(model.get_weights(), reference.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_the_layers_of_the_small_cnn_are_counted_from_one():
+    kernels = toys.build_small_cnn(32, 2, seed=27).get_weights()[::2]
+    for number, kernel in enumerate(kernels, start=1):
+        np.testing.assert_array_equal(kernel, heads.make_initializer(27, number)(kernel.shape))

@@ -1,4 +1,4 @@
-"""A toy project for the runner: notebooks that run in a second and do what they are told."""
+"""Toys: a project for the runner, whose notebooks do what they are told, and the small CNN."""
 
 import os
 import resource
@@ -169,3 +169,29 @@ def list_descendants(*processes):
 def are_gone(processes):
     """Whether none of some processes of psutil is alive."""
     return not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in processes)
+
+
+def build_small_cnn(size_px, num_classes, seed):
+    """The network of notebook 02."""
+    import keras
+    from keras import layers
+
+    from leakage import networks
+
+    model = keras.Sequential(
+        [
+            keras.Input((size_px, size_px, 3)),
+            layers.Rescaling(1 / 255),
+            layers.Conv2D(64, 3, activation="relu", name="conv_1"),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(128, 3, activation="relu", name="conv_2"),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(128, 3, activation="relu", name="conv_3"),
+            layers.MaxPooling2D(2),
+            layers.Flatten(),
+            layers.Dense(64, activation="relu"),
+            layers.Dense(num_classes, activation="softmax"),
+        ]
+    )
+    networks.set_initial_weights(model, seed, first=1)
+    return model

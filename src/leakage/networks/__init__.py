@@ -11,7 +11,6 @@ from leakage.networks import (
     keras_families,
     resnet18,
     saved,
-    small_cnn,
     vgg,
     weights,
 )
@@ -24,7 +23,6 @@ from leakage.networks.heads import (
     set_initial_weights,
 )
 from leakage.networks.saved import save_backbone
-from leakage.networks.small_cnn import build_small_cnn
 from leakage.networks.weights import Backbone, copy_with_random_weights
 
 BACKBONES = {
