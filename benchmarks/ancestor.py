@@ -103,7 +103,7 @@ def measure(options):
     extract(bank, parts)  # compiles
     scaled_on = bank.extract(parts["train"], view=1)
     num_classes = len(published.CLASS_NAMES)
-    head = networks.build_paper_head(scaled_on.shape[1:], num_classes, SEEDS[0], scaled_on)
+    head = networks.build_head("paper", scaled_on.shape[1:], num_classes, SEEDS[0], scaled_on)
     whole = build_whole_network(backbone, head)
 
     def fit_epoch():

@@ -48,7 +48,7 @@ def test_the_maps_are_those_of_the_definition(model, pixels):
 
 def test_a_joined_backbone_and_head_can_be_explained():
     backbone = networks.build_backbone("vgg19", "random", 64)
-    head = networks.build_paper_head(backbone.model.output_shape[1:], 3, seed=0)
+    head = networks.build_head("paper", backbone.model.output_shape[1:], 3, seed=0)
     joined = networks.join_backbone_and_head(backbone, head)
     pixels = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 3)).astype(np.float32)
     maps = explain.compute_grad_cams(joined, pixels, [0, 1], backbone.last_conv)

@@ -53,24 +53,26 @@ def test_random_weights_are_seeded_and_keep_the_signal_alive():
 
 
 def test_the_published_head_has_the_published_layers():
-    head = networks.build_paper_head((7, 7, 512), 3, seed=0)
+    head = networks.build_head("paper", (7, 7, 512), 3, seed=0)
     assert [layer.units for layer in head.layers if hasattr(layer, "units")] == [1024, 512, 3]
     assert head.count_params() == 25088 * 1024 + 1024 + 1024 * 512 + 512 + 512 * 3 + 3
 
 
 def test_head_weights_depend_on_the_seed_and_on_nothing_built_before():
-    first = networks.build_paper_head((2, 2, 4), 3, seed=5).get_weights()[0]
-    networks.build_paper_head((2, 2, 8), 3, seed=9)
-    again = networks.build_paper_head((2, 2, 4), 3, seed=5).get_weights()[0]
+    first = networks.build_head("paper", (2, 2, 4), 3, seed=5).get_weights()[0]
+    networks.build_head("paper", (2, 2, 8), 3, seed=9)
+    again = networks.build_head("paper", (2, 2, 4), 3, seed=5).get_weights()[0]
     np.testing.assert_array_equal(first, again)
-    assert not np.allclose(first, networks.build_paper_head((2, 2, 4), 3, seed=6).get_weights()[0])
+    assert not np.allclose(
+        first, networks.build_head("paper", (2, 2, 4), 3, seed=6).get_weights()[0]
+    )
 
 
 def test_scaling_standardises_the_training_features_and_survives_constant_ones():
     rng = np.random.default_rng(0)
     features = rng.normal(50, 7, (200, 2, 2, 3)).astype(np.float32)
     features[:, 0, 0, 0] = 4.0
-    scaling = heads.build_paper_head((2, 2, 3), 3, 0, features).layers[1]
+    scaling = heads.build_head("paper", (2, 2, 3), 3, 0, features).layers[1]
     scaled = keras.ops.convert_to_numpy(scaling(features.reshape(200, -1)))
     np.testing.assert_allclose(scaled.mean(axis=0), 0, atol=1e-3)
     np.testing.assert_allclose(scaled[:, 1:].std(axis=0), 1, atol=1e-3)
@@ -82,7 +84,7 @@ def test_joined_saved_and_loaded_the_model_gives_the_answers_of_bank_and_head(tm
     backbone = networks.build_backbone("vgg19", "random", 32)
     pixels = make_pixels(32, 5)
     features = training.predict_scores(backbone.model, pixels)
-    head = networks.build_paper_head(features.shape[1:], 3, 0, features)
+    head = networks.build_head("paper", features.shape[1:], 3, 0, features)
     joined = networks.join_backbone_and_head(backbone, head)
     expected = training.predict_scores(head, features)
     np.testing.assert_allclose(training.predict_scores(joined, pixels), expected, atol=1e-5)
@@ -203,7 +205,7 @@ def test_vgg19_asks_for_the_file_that_keras_asks_for():
 
 def test_a_copy_with_random_weights_forgets_all_but_the_preprocessing():
     backbone = networks.build_backbone("vgg19", "random", 32)
-    head = networks.build_paper_head(backbone.model.output_shape[1:], 3, seed=0)
+    head = networks.build_head("paper", backbone.model.output_shape[1:], 3, seed=0)
     model = networks.join_backbone_and_head(backbone, head)
     before = [weights.copy() for weights in model.get_weights()]
     forgotten = networks.copy_with_random_weights(model, seed=9)
@@ -223,7 +225,7 @@ def test_the_small_cnn_is_the_published_one():
 
 
 def test_layers_written_without_a_seed_get_the_weights_of_the_networks_that_have_one():
-    reference = networks.build_paper_head((2, 2, 3), 3, seed=27)
+    reference = networks.build_head("paper", (2, 2, 3), 3, seed=27)
     model = keras.models.clone_model(reference)
     networks.set_initial_weights(model, 28)
     assert not np.array_equal(model.get_weights()[0], reference.get_weights()[0])

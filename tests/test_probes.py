@@ -423,7 +423,7 @@ def test_vgg16_inside_another_model_is_scored_by_both_scripts_as_by_itself(tmp_p
     out = tmp_path / "probes"
     assert run(tmp_path / "list.csv", "--out", out) == 0
     backbone = networks.build_backbone("vgg16", "random", 32)
-    head = networks.build_paper_head(backbone.model.output_shape[1:], 2, seed=0)
+    head = networks.build_head("paper", backbone.model.output_shape[1:], 2, seed=0)
     model = networks.join_backbone_and_head(backbone, head)
     nest(model).save(tmp_path / "net.keras")
     run_script(tmp_path, "score_keras.py", "probes", "net.keras", "keras.csv", *LABELS)

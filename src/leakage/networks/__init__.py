@@ -17,7 +17,6 @@ from leakage.networks import (
 from leakage.networks.heads import (
     HEADS,
     build_head,
-    build_paper_head,
     build_scaling,
     join_backbone_and_head,
     set_initial_weights,

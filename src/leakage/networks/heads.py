@@ -73,28 +73,6 @@ def build_head(
     return keras.Sequential([keras.Input(feature_shape), *layers], name=f"{kind}_head")
 
 
-def build_paper_head(feature_shape, num_classes, seed, training_features=None):
-    """Build the published head: Flatten, Dense 1024, Dense 512, softmax (Rahaman et al. 2020).
-
-    Parameters
-    ----------
-    feature_shape : tuple of int
-        (height, width, channels) of the backbone's output.
-    num_classes : int
-    seed : int
-        Seed of the initial weights.
-    training_features : ndarray of shape (n_images, height, width, channels), optional
-        If given, each feature is standardised by its mean and deviation over these images
-        (`feature_scaling` "standard"): pass training images only, the statistics are part of the
-        model. The published head has none.
-
-    Returns
-    -------
-    keras.Sequential
-    """
-    return build_head("paper", feature_shape, num_classes, seed, training_features)
-
-
 def join_backbone_and_head(backbone, head):
     """Join a trained head to its backbone as one flat model from raw pixels to scores.
 

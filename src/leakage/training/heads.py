@@ -111,7 +111,7 @@ def train_heads(split, bank, class_names, seeds, settings, variant="", keep_mode
             return history, fitting.predict_scores(head, test)
 
         def build():
-            return networks.build_paper_head(test.shape[1:], len(class_names), seed, scaled_on)
+            return networks.build_head("paper", test.shape[1:], len(class_names), seed, scaled_on)
 
         return store.load_or_train(content, build, train, seed=seed, keep_model=keeps)
 
