@@ -52,13 +52,14 @@ def compare_by_hand(model, first, second):
 # --- the model
 
 
-def test_the_distance_is_symmetric_and_zero_for_equal_inputs():
+def test_the_similarity_is_symmetric_and_the_bias_alone_for_equal_inputs():
     model = build_toy()
     features = comparing.extract_features(model, draw_part(4).pixels)
-    distances = siamese.model.measure_distances(model, features, features)
-    np.testing.assert_array_equal(distances, distances.T)
-    np.testing.assert_array_equal(np.diag(distances), 0)
-    assert (np.abs(distances[~np.eye(12, dtype=bool)]) > 0).all()
+    similarity = siamese.model.compare_features(model, features, features)
+    np.testing.assert_array_equal(similarity, similarity.T)
+    of_equal = np.diag(similarity)
+    assert (of_equal == of_equal[0]).all() and of_equal[0] == pytest.approx(1 / (1 + np.exp(-0.3)))
+    assert (similarity[~np.eye(12, dtype=bool)] != of_equal[0]).all()
 
 
 def test_the_graph_the_arrays_and_two_passes_by_hand_agree():
@@ -75,9 +76,9 @@ def test_the_graph_the_arrays_and_two_passes_by_hand_agree():
 def test_many_vectors_are_compared_in_steps(monkeypatch):
     model, rng = build_toy(), np.random.default_rng(0)
     a, b = rng.normal(size=(11, NUM_FEATURES)), rng.normal(size=(7, NUM_FEATURES))
-    whole = siamese.model.measure_distances(model, a, b)
+    whole = siamese.model.compare_features(model, a, b)
     monkeypatch.setattr(siamese.model, "MAX_DIFFERENCES", 100)
-    np.testing.assert_allclose(siamese.model.measure_distances(model, a, b), whole)
+    np.testing.assert_allclose(siamese.model.compare_features(model, a, b), whole)
     assert whole.shape == (11, 7)
 
 
@@ -227,7 +228,7 @@ def test_what_cannot_be_paired_is_refused():
     equal = part.pixels.copy()
     equal[4:8] = equal[4]
     with pytest.raises(ValueError, match="All images of class 1 are equal"):
-        next(pairs.generate_pair_batches(equal, part.labels, 8, 4, 0))
+        pairs.check_classes(equal, part.labels, 3)
     for sizes, message in (
         ((8, 3, 0, 0), "even batch_size"),
         ((2, 4, 0, 0), "at least as many"),

@@ -58,8 +58,8 @@ def get_tower(model):
     return keras.Model(model.inputs[0], model.get_layer("features").output, name="tower")
 
 
-def measure_distances(model, features_a, features_b):
-    """Measure the scaled L1 distance of every vector of one set to every one of another.
+def compare_features(model, features_a, features_b):
+    """Return the similarity of every vector of one set to every one of another.
 
     Parameters
     ----------
@@ -69,12 +69,12 @@ def measure_distances(model, features_a, features_b):
 
     Returns
     -------
-    ndarray of shape (n_a, n_b), dtype=float64
-        Sum of the absolute differences, each times its trained scale: 0 for equal vectors, the
-        same in both directions. The scale's sign is trained too (in the published code as well),
-        so that a distance may be negative.
+    ndarray of shape (n_a, n_b), dtype=float64, in [0, 1]
+        What the model's last layer makes of the distance, the sum of the absolute differences,
+        each times its trained scale: the same in both directions. It falls with the distance where
+        the scale is negative, as training makes it (the published code leaves the sign free too).
     """
-    scale, _ = _get_scale(model)
+    scale, bias = _get_scale(model)
     a, b = (np.asarray(values, dtype=np.float64) for values in (features_a, features_b))
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != len(scale) or b.shape[1] != len(scale):
         raise ValueError(
@@ -85,25 +85,7 @@ def measure_distances(model, features_a, features_b):
     parts = [
         np.abs(a[start : start + step, np.newaxis] - b) @ scale for start in range(0, len(a), step)
     ]
-    return np.concatenate(parts) if parts else np.zeros((0, len(b)))
-
-
-def compare_features(model, features_a, features_b):
-    """Return the similarity of every vector of one set to every one of another.
-
-    Parameters
-    ----------
-    model, features_a, features_b
-        As `measure_distances` takes them.
-
-    Returns
-    -------
-    ndarray of shape (n_a, n_b), dtype=float64, in [0, 1]
-        What the model's last layer makes of the distance. It falls with the distance where the
-        trained scale is negative, as training makes it.
-    """
-    _, bias = _get_scale(model)
-    logits = measure_distances(model, features_a, features_b) + bias
+    logits = np.concatenate(parts or [np.zeros((0, len(b)))]) + bias
     # the form without overflow
     return np.exp(-np.logaddexp(0, -logits))
 
