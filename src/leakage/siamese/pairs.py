@@ -123,9 +123,7 @@ def draw_pairs(labels, num_pairs, batch_size, seed, epoch, images_per_batch=None
     return np.concatenate([np.stack(same, axis=-1), np.stack(different, axis=-1)], axis=1)
 
 
-def generate_pair_batches(
-    pixels, labels, num_pairs, batch_size, seed, images_per_batch=None, num_classes=3
-):
+def generate_pair_batches(pixels, labels, num_pairs, batch_size, seed, images_per_batch=None):
     """Generate batches for `siamese.build_siamese` without end, new pairs every epoch.
 
     Parameters
@@ -134,23 +132,19 @@ def generate_pair_batches(
     labels : ndarray of shape (n_images,), dtype=int
     num_pairs, batch_size, seed, images_per_batch
         As `draw_pairs` takes them.
-    num_classes : int
 
     Yields
     ------
     (images, pairs), same
         The batch's images, each once; pairs of rows of them, (batch_size, 2); 1 for equal and 0
         for different classes, float32 of shape (batch_size, 1).
-
-    Raises
-    ------
-    ValueError
-        As `check_classes` and `draw_pairs`, before the first batch.
     """
-    check_classes(pixels, labels, num_classes)
-    options = (num_pairs, batch_size, seed)
-    first = draw_pairs(labels, *options, 0, images_per_batch)
-    return _generate(pixels, labels, options, images_per_batch, first)
+    for epoch in itertools.count():
+        for pairs in draw_pairs(labels, num_pairs, batch_size, seed, epoch, images_per_batch):
+            rows, places = np.unique(pairs, return_inverse=True)
+            same = (labels[pairs[:, 0]] == labels[pairs[:, 1]]).astype(np.float32)
+            local = places.reshape(pairs.shape).astype(np.int32)
+            yield (pixels[rows], local), same[:, np.newaxis]
 
 
 def draw_trials(labels, num_trials, seed, patients=None):
@@ -202,16 +196,6 @@ def draw_references(labels, num_queries, seed):
     rng = np.random.default_rng([seed, REFERENCE_STREAM])
     members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     return np.stack([rng.choice(rows, size=num_queries) for rows in members], axis=1)
-
-
-def _generate(pixels, labels, options, images_per_batch, batches):
-    for epoch in itertools.count(1):
-        for pairs in batches:
-            rows, places = np.unique(pairs, return_inverse=True)
-            same = (labels[pairs[:, 0]] == labels[pairs[:, 1]]).astype(np.float32)
-            local = places.reshape(pairs.shape).astype(np.int32)
-            yield (pixels[rows], local), same[:, np.newaxis]
-        batches = draw_pairs(labels, *options, epoch, images_per_batch)
 
 
 def _deal(num_kinds, shape, rng):

@@ -123,7 +123,6 @@ def train_siamese(parts, num_classes, settings, seed, keep_model=True, descripti
             settings.batch_size,
             seed,
             settings.images_per_batch,
-            num_classes,
         )
         steps = settings.num_pairs // settings.batch_size
         score = comparing.make_pair_score(model, validation, settings.num_trials, seed)
