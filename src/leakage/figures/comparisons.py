@@ -7,8 +7,6 @@ from matplotlib.lines import Line2D
 from leakage import evaluation
 from leakage.figures import style
 
-LABEL_WIDTH = 34  # characters: leaves more than half of 900 px to the axis
-
 
 def draw_scores(ax, frame: pd.DataFrame, chance: float | None = None, xlabel: str = "score"):
     """Draw scores with their intervals, one row each, from the top.
@@ -27,7 +25,7 @@ def draw_scores(ax, frame: pd.DataFrame, chance: float | None = None, xlabel: st
     -------
     Axes
     """
-    _check_columns(frame, ["label", "value", "lower", "upper"])
+    style.check_columns(frame, ["label", "value", "lower", "upper"])
     handles = [Line2D([], [], marker="o", color=style.OURS, label="ours, 95 % interval")]
     for y, row in enumerate(frame.to_dict("records")):
         _draw_interval(ax, y, row, style.OURS, "o")
@@ -68,7 +66,7 @@ def draw_claims(ax, claims):
     claims = pd.DataFrame(claims)
     if "metric" in claims and "label" not in claims:
         claims = _list_claims(claims)
-    _check_columns(claims, ["label", "k", "n"])
+    style.check_columns(claims, ["label", "k", "n"])
     for y, row in enumerate(claims.to_dict("records")):
         published_y, ours_y, seeds_y = y - 0.22, y, y + 0.22
         if pd.notna(row.get("published_k", np.nan)):
@@ -142,24 +140,11 @@ def _chance_handle(label):
 
 
 def _finish_rows(ax, frame, xlabel, handles):
-    labels = [style.wrap_text(label, LABEL_WIDTH) for label in frame["label"]]
+    labels = list(frame["label"])
     if "n" in frame:
         labels = [
             label if pd.isna(n) else f"{label}\nn = {int(n)}"
             for label, n in zip(labels, frame["n"], strict=True)
         ]
-    ax.set_yticks(range(len(labels)), labels)
-    ax.set_ylim(len(labels) - 0.5, -0.5)  # the first row at the top
-    ax.tick_params(axis="y", length=0)
+    style.label_rows(ax, labels, handles)
     ax.set_xlabel(xlabel)
-    ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1.01), ncols=2,
-              borderaxespad=0)  # fmt: skip
-
-
-def _check_columns(frame, expected):
-    missing = [name for name in expected if name not in frame]
-    if missing or len(frame) == 0:
-        raise ValueError(
-            f"There is nothing to draw. Expected at least one row and the columns {expected}. "
-            f"Missing: {missing}. Received: {len(frame)} rows, columns {list(frame.columns)}."
-        )

@@ -7,7 +7,6 @@ from matplotlib.patches import Patch
 
 from leakage.figures import style
 
-LABEL_WIDTH = 34
 NUM_BINS = 30
 
 
@@ -34,12 +33,7 @@ def draw_effects(ax, effects, xlabel="effect on accuracy", interval="95 % over s
     ValueError
         If there is nothing to draw.
     """
-    missing = [name for name in ("factor", "effect", "lower", "upper") if name not in effects]
-    if missing or len(effects) == 0:
-        raise ValueError(
-            "There is nothing to draw. Expected the table of `evaluation.estimate_effects`. "
-            f"Missing: {missing}. Received: {len(effects)} rows."
-        )
+    style.check_columns(effects, ["factor", "effect", "lower", "upper"])
     handles = [Line2D([], [], marker="o", color=style.OURS, label=f"ours, {interval}")]
     for y, row in enumerate(effects.to_dict("records")):
         if pd.notna(row["lower"]):
@@ -60,12 +54,8 @@ def draw_effects(ax, effects, xlabel="effect on accuracy", interval="95 % over s
         handles.append(
             Patch(color=style.CHANCE, alpha=0.15, label=f"run-to-run deviation: {spread:.3f}")
         )
-    labels = [_describe_factor(row) for row in effects.to_dict("records")]
-    ax.set_yticks(range(len(labels)), [style.wrap_text(label, LABEL_WIDTH) for label in labels])
-    ax.set_ylim(len(labels) - 0.5, -0.5)
-    ax.tick_params(axis="y", length=0)
+    style.label_rows(ax, [_describe_factor(row) for row in effects.to_dict("records")], handles)
     ax.set_xlabel(xlabel)
-    ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1.01), ncols=2, borderaxespad=0)
     return ax
 
 
@@ -108,11 +98,7 @@ def draw_worth(ax, table, truth=None):
             Line2D([], [], marker="D", linestyle="", color=style.PUBLISHED, label="as planted")
         )
     ax.axvline(0, color=style.CHANCE, linestyle=":")
-    labels = [style.wrap_text(name, LABEL_WIDTH) for name in table["contrast"]]
-    ax.set_yticks(range(len(labels)), labels)
-    ax.set_ylim(len(labels) - 0.5, -0.5)
-    ax.tick_params(axis="y", length=0)
-    ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1.01), ncols=2, borderaxespad=0)
+    style.label_rows(ax, list(table["contrast"]), handles)
     return ax
 
 

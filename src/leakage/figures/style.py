@@ -9,6 +9,7 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 OURS, PUBLISHED, CHANCE = "#0072B2", "#D55E00", "#767676"
 WIDTH_INCHES, DPI = 9.0, 100
 NOTE_SIZE, NOTE_CHARACTERS = 9, 14  # in points, and so many of them an inch
+LABEL_WIDTH = 34  # characters: leaves more than half of 900 px to the axis
 
 
 def set_style() -> dict:
@@ -58,3 +59,21 @@ def describe_interval(value: float, lower: float, upper: float) -> str:
     if np.isnan(lower) or np.isnan(upper):
         return f"{value:.2f}"
     return f"{value:.2f} [{lower:.2f}, {upper:.2f}]"
+
+
+def check_columns(frame, expected):
+    """Refuse a table without rows or without one of these columns."""
+    missing = [name for name in expected if name not in frame]
+    if missing or len(frame) == 0:
+        raise ValueError(
+            f"There is nothing to draw. Expected at least one row and the columns {expected}. "
+            f"Missing: {missing}. Received: {len(frame)} rows, columns {list(frame.columns)}."
+        )
+
+
+def label_rows(ax, labels, handles):
+    """Name the rows of an axis, the first at the top, and put the legend above them."""
+    ax.set_yticks(range(len(labels)), [wrap_text(label, LABEL_WIDTH) for label in labels])
+    ax.set_ylim(len(labels) - 0.5, -0.5)
+    ax.tick_params(axis="y", length=0)
+    ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1.01), ncols=2, borderaxespad=0)

@@ -36,12 +36,7 @@ def draw_tradeoff(ax, frame, xlabel="trained parameters", ylabel="accuracy"):
         which is which.
     """
     expected = ["run", "trained", "accuracy", "lower", "upper", "chance", "is_null"]
-    missing = [name for name in expected if name not in frame]
-    if missing or len(frame) == 0:
-        raise ValueError(
-            f"There is nothing to draw. Expected at least one row and the columns {expected}. "
-            f"Missing: {missing}. Received: {len(frame)} rows, columns {list(frame.columns)}."
-        )
+    style.check_columns(frame, expected)
     chance = float(frame["chance"].iloc[0])
     ax.axhline(chance, color=style.CHANCE, linestyle=":")
     handles = [Line2D([], [], color=style.CHANCE, linestyle=":", label=f"chance: {chance:.2f}")]
