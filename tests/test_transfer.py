@@ -88,6 +88,14 @@ def test_interrupted_and_resumed_no_run_is_done_twice(split, monkeypatch, option
         train(split, define(**options, has_class_weights=True))
 
 
+def test_the_same_pixels_in_other_files_have_other_views_and_are_another_run(split, monkeypatch):
+    run = define("one_convolution", train_from="everything")
+    train(split, run)
+    monkeypatch.setattr(fitting, "fit_batches", None)
+    with pytest.raises(TypeError):
+        train(split.assign(sha256=split["sha256"] + "0"), run)
+
+
 def test_one_seed_gives_one_answer_and_another_seed_another(split, forget_training):
     first, second = train(split, define(), (27, 1)).get_scores().values()
     forget_training()

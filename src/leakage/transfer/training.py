@@ -196,7 +196,8 @@ def _describe(experiment, backbone, schedule, options, inputs, labels, class_nam
     """Everything that determines the run besides its seed."""
     train = inputs["train"]
     if isinstance(train, views.PixelViews):
-        seen = [store.hash_arrays([train.pixels]), train.num_views, train.seed]
+        # The keys seed each image's transform: equal pixels in other files have other views.
+        seen = [store.hash_arrays([train.pixels]), train.image_keys, train.num_views, train.seed]
         seen.append(dataclasses.asdict(train.augmentation))
     else:
         seen = [store.hash_arrays(train), len(train)]
