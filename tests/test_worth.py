@@ -133,6 +133,12 @@ def test_contrasts_are_paired_by_draw_and_corrected_as_a_family():
     assert table.loc["nothing", "worth"] == 0 and table.loc["nothing", "num_draws"] == 3
 
 
+def test_a_contrast_of_a_variant_without_draws_is_refused():
+    scored = evaluation.score_draws(make_predictions(), CLASSES, num_bootstrap=10)
+    with pytest.raises(ValueError, match=r"\['clean', 'leak'\]. Received: \['lack'\] in 'leak'"):
+        evaluation.tabulate_worth(scored, {"leak": {"lack": 1, "clean": -1}}, "accuracy")
+
+
 def test_patients_resampled_together_cancel_what_two_heads_share():
     predictions = make_predictions()
     clean = predictions[predictions["variant"] == "clean"]

@@ -161,7 +161,7 @@ def tabulate_worth(scored, contrasts, metric):
     Raises
     ------
     ValueError
-        If fewer than two draws have all variants of a contrast.
+        If a variant has no draw, or fewer than two draws have all variants of a contrast.
     """
     values = scored.values[metric].to_numpy()
     shares = scored.values["test_share"].to_numpy()
@@ -169,6 +169,12 @@ def tabulate_worth(scored, contrasts, metric):
     places = scored.values.assign(place=range(len(values))).pivot_table("place", "draw", "variant")
     rows = []
     for name, coefficients in contrasts.items():
+        unknown = sorted(set(coefficients) - set(places))
+        if unknown:
+            raise ValueError(
+                f"A contrast is between variants that have draws. Expected some of {list(places)}. "
+                f"Received: {unknown} in {name!r}."
+            )
         found = places[list(coefficients)].dropna().to_numpy(dtype=int)  # draws by variants
         weights = np.array(list(coefficients.values()))
         worth = estimate_worth(
