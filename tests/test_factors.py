@@ -90,6 +90,9 @@ def test_missing_and_doubled_runs_are_refused():
     for wrong in (runs.iloc[1:], pd.concat([runs, runs.iloc[:1]])):
         with pytest.raises(ValueError, match="every configuration with every seed, once"):
             evaluation.estimate_effects(wrong, SIX)
+    unknown = runs.assign(value=runs["value"].where(runs.index != 3))
+    with pytest.raises(ValueError, match="a value of every run.*Received: 1 missing"):
+        evaluation.estimate_effects(unknown, SIX)
     lopsided = runs[runs["a"] == "on"]
     with pytest.raises(ValueError, match="not balanced.*'a'"):
         evaluation.estimate_effects(lopsided, SIX)

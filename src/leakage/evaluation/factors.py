@@ -99,12 +99,18 @@ def estimate_effects(runs, factors) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If runs are missing or doubled.
+        If runs are missing or doubled, or have no value.
     """
+    num_missing = int(runs["value"].isna().sum())
+    if num_missing:
+        raise ValueError(
+            "Effects need a value of every run. Expected no missing `value` (such as an accuracy). "
+            f"Received: {num_missing} missing of {len(runs)}."
+        )
     names = list(factors)
     configurations = runs.groupby(names, sort=False).ngroup().to_numpy()
     sizes = np.bincount(configurations)
-    if len(set(sizes)) > 1 or runs.duplicated([*names, "seed"]).any() or runs["value"].isna().any():
+    if len(set(sizes)) > 1 or runs.duplicated([*names, "seed"]).any():
         raise ValueError(
             "Effects need every configuration with every seed, once. Expected equal numbers of "
             f"runs. Received: {sizes.min()} to {sizes.max()} runs a configuration."
