@@ -130,6 +130,12 @@ def test_a_missing_backbone_or_card_says_what_was_expected(tmp_path):
         saved.load_backbone(path, 16)
 
 
+def test_the_card_of_a_saved_backbone_need_not_say_its_size(tmp_path):
+    card = {"name": "tiny", "weights": "made here", "input_range": [-1.0, 1.0]}
+    _, path = write_saved_backbone(tmp_path, card)
+    assert saved.load_backbone(path, 24).size_px == 24
+
+
 def test_a_backbone_with_code_in_it_is_refused(tmp_path):
     pixels = keras.Input((8, 8, 3))
     model = keras.Model(pixels, keras.layers.Lambda(lambda x: x * 2)(pixels))

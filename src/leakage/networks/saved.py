@@ -8,7 +8,7 @@ import keras
 
 from leakage.networks import weights
 
-REQUIRED_ENTRIES = ("name", "weights", "input_size_px", "input_range")
+REQUIRED_ENTRIES = ("name", "weights", "input_range")
 
 
 def load_backbone(path, size_px):
@@ -18,7 +18,8 @@ def load_backbone(path, size_px):
     ----------
     path : str or pathlib.Path
         A ``.keras`` file; beside it, a ``.json`` file of the same stem with the entries `name`,
-        `weights`, `input_size_px` and `input_range` ([low, high] of the values it was trained on).
+        `weights` and `input_range` ([low, high] of the values it was trained on); others, such as
+        `input_size_px`, are for its readers.
     size_px : int
         Side of the square input, in pixels.
 
