@@ -79,5 +79,5 @@ def compare_runs(y_true, scores, reference=None, groups=None, num_bootstrap=1000
         )  # fmt: skip
     table = pd.DataFrame(rows, columns=list(COLUMNS[:-2]))
     corrected = intervals.adjust_p_values(table["p_value"])
-    table = table.assign(p_holm=corrected, survives=corrected <= SIGNIFICANCE)
+    table = table.assign(p_holm=corrected, survives=corrected < SIGNIFICANCE)
     return table.sort_values("p_value", kind="stable", ignore_index=True)
