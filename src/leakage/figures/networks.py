@@ -18,8 +18,8 @@ def draw_network(ax, blocks, title: str = ""):
     ----------
     ax : matplotlib Axes
     blocks : DataFrame
-        One row a block in the order of computation, as `models.covid_net.tabulate_blocks` returns
-        it: `block`, `stage` (0 for what stands before and after), `side_px`, `channels`,
+        One row a block in the order of computation, as `siamese.covid_net.tabulate_blocks`
+        returns it: `block`, `stage` (0 for what stands before and after), `side_px`, `channels`,
         `parameters`.
     title : str
 

@@ -25,7 +25,7 @@ def load_weights(model, family):
     ValueError
         If there are none, or they need images of another size.
     ConnectionError
-        If they are neither in Keras' cache nor to be had from the network, within 20 seconds.
+        If they are neither in Keras' cache nor to be had from the network.
     """
     if family.weights_url is None:
         raise ValueError(_explain_no_such_weights(family))

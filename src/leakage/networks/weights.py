@@ -12,7 +12,7 @@ FROM_SCRATCH = "from scratch"
 
 @dataclasses.dataclass(frozen=True)
 class Family:
-    """What one file in `models/` says of its backbone.
+    """What one file in `networks/` says of its backbone.
 
     Parameters
     ----------
