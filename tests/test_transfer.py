@@ -295,6 +295,23 @@ def test_the_table_sets_published_and_own_side_by_side(split):
     ]  # fmt: skip
 
 
+def test_a_recipe_that_is_not_published_is_no_verdict_and_is_told(split):
+    run = define("resnet18", system="S2", head="average_pool", schedule="S2_fixed")
+    run = dataclasses.replace(run, claim="s2_fixed")
+    random = networks.build_backbone("resnet18", "random", 32)
+    backbone = dataclasses.replace(random, weights="as if from ImageNet", key="toy resnet18")
+    shorter = transfer.Options(num_epochs=1, batch_size=8, num_feature_views=0)
+    outcome = transfer.train_experiment(run, backbone, split, CLASSES, [27], shorter)
+    changes = "num_epochs 1 instead of 50, batch_size 8 instead of 4, size_px 32 instead of 256, "
+    changes += "num_feature_views 0 instead of a fresh one an epoch"
+    scored = transfer.score_outcome(outcome, "real", num_bootstrap=50)
+    (judged,) = scored.dropna(subset="verdict").to_dict("records")
+    assert (judged["verdict"], judged["reason"]) == ("not comparable", changes)
+    as_published = dataclasses.replace(outcome, changes="")
+    scored = transfer.score_outcome(as_published, "real", num_bootstrap=50)
+    assert "not comparable" not in scored["verdict"].dropna().tolist()
+
+
 def test_a_run_without_a_published_number_is_no_claim(split):
     scored = transfer.score_outcome(train(split, define()), "phantoms", num_bootstrap=50)
     assert scored["verdict"].isna().all()

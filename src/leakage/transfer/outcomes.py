@@ -6,6 +6,7 @@ import keras
 import pandas as pd
 
 from leakage import evaluation, networks, published
+from leakage.data import sources
 from leakage.transfer import experiments
 
 
@@ -15,7 +16,8 @@ class Outcome:
 
     `runs` are in the order of the seeds, their `test_scores` follow the rows of `scored` (those of
     the split that are "test" or "extra"). `model` is that of the first seed, from raw pixels to
-    scores, where it was kept. Counts of weights are the model's own.
+    scores, where it was kept. Counts of weights are the model's own. `changes` says in what the
+    recipe is not that of the system.
     """
 
     experiment: experiments.Experiment
@@ -26,6 +28,7 @@ class Outcome:
     num_trained: int
     num_weights: int
     model: keras.Model | None
+    changes: str
 
     def get_table(self, part="test"):
         """The rows of the "test" or "extra" images."""
@@ -61,7 +64,10 @@ def score_outcome(outcome, data_source, num_bootstrap=1000):
     reasons = [
         evaluation.describe_obstacles(data_source, run.backbone, backbone.weights, result),
         published.OTHER_IMAGES.get(run.system, ""),
+        outcome.changes,
     ]
+    if data_source == "real" and result:
+        reasons.append(sources.describe_changed_files(outcome.get_table()))
     obstacles = ", ".join(reason for reason in reasons if reason)
     frame = evaluation.score_runs(
         outcome.get_table(), outcome.get_scores(), outcome.class_names, result, obstacles,

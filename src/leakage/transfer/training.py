@@ -115,13 +115,37 @@ def train_experiment(experiment, backbone, split, class_names, seeds, options, k
     counts = fine_tuning.count_weights(model)
     model = model if keep_model else None
     bare = [dataclasses.replace(run, model=None) for run in runs]
-    return outcomes.Outcome(experiment, backbone, tuple(class_names), scored, bare, *counts, model)
+    changes = _list_changes(experiment, backbone, schedule, options)
+    return outcomes.Outcome(
+        experiment, backbone, tuple(class_names), scored, bare, *counts, model, changes
+    )
 
 
 def _shorten(schedule, options):
     num_epochs = min(options.num_epochs or schedule.num_epochs, schedule.num_epochs)
     batch_size = options.batch_size or schedule.batch_size
     return dataclasses.replace(schedule, num_epochs=num_epochs, batch_size=batch_size)
+
+
+def _list_changes(experiment, backbone, schedule, options):
+    """Say in what a run's recipe is not its system's, as `published.list_changes` does."""
+    there = schedules.SCHEDULES[experiment.schedule]
+    kind = "pixel" if experiment.train_from == fine_tuning.EVERYTHING else "feature"
+    num_views = getattr(options, f"num_{kind}_views")
+    fresh = "a fresh one an epoch"
+    # A trained part that normalises batches is never scaled; see `build_trained_part`.
+    may_scale = experiment.train_from == fine_tuning.HEAD_ONLY or not fine_tuning.has_batch_norm(
+        backbone.model
+    )
+    is_scaled = may_scale and _needs_scaling(backbone, options)
+    pairs = {
+        "num_epochs": (schedule.num_epochs, there.num_epochs),
+        "batch_size": (schedule.batch_size, there.batch_size),
+        "size_px": (backbone.size_px, published.INPUT_SIZE_PX[experiment.system]),
+        "feature_scaling": ("standard" if is_scaled else "none", "none"),
+        f"num_{kind}_views": (fresh if num_views is None else num_views, fresh),
+    }
+    return ", ".join(f"{name} {a} instead of {b}" for name, (a, b) in pairs.items() if a != b)
 
 
 def build_trained_part(experiment, backbone, num_classes, seed, scaled_on=None):
