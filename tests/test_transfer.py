@@ -146,8 +146,8 @@ def test_training_stops_after_its_patience_and_keeps_the_best_epoch():
     assert model.get_weights()[0] == 1
 
 
-def build_normalising():
-    pixels = keras.Input((4, 4, 3), name="pixels")
+def build_normalising(size_px=4):
+    pixels = keras.Input((size_px, size_px, 3), name="pixels")
     maps = networks.weights.add_preprocessing(pixels, 1.0, (0.0,) * 3)
     model = keras.Model(pixels, keras.layers.BatchNormalization(epsilon=0.0)(maps))
     model.trainable = False
@@ -158,7 +158,8 @@ def test_batch_statistics_standardise_each_batch_and_leave_the_network_alone():
     backbone = build_normalising()
     pixels = np.random.default_rng(0).uniform(0, 255, (32, 4, 4, 3)).astype(np.float32)
     before = [values.copy() for values in backbone.model.get_weights()]
-    (features,) = views.extract_with_batch_statistics(backbone, pixels, 1, seed=0)
+    drawn = views.PixelViews(pixels, ("a",) * 32, 0, None)
+    (features,) = views.extract_with_batch_statistics(backbone, drawn)
     # One batch of all images, so that the oracle is a line of NumPy.
     expected = (pixels - pixels.mean(axis=(0, 1, 2))) / pixels.std(axis=(0, 1, 2))
     np.testing.assert_allclose(features, expected, atol=1e-3)
@@ -167,7 +168,26 @@ def test_batch_statistics_standardise_each_batch_and_leave_the_network_alone():
         np.testing.assert_array_equal(old, new)
     with pytest.raises(ValueError, match="nothing|normalises batches.*Received: pixels"):
         plain = networks.build_backbone("pixels", "random", 8)
-        views.extract_with_batch_statistics(plain, pixels, 1, seed=0)
+        views.extract_with_batch_statistics(plain, drawn)
+
+
+def test_batch_statistics_are_those_of_the_views_that_stored_statistics_see(split):
+    backbone, options = build_normalising(24), dataclasses.replace(OPTIONS, num_feature_views=2)
+    parts = dict.fromkeys(("train", "val", "scored"), split[split["split"] == "train"])
+    drawn = {
+        batch_norm: transfer.training._load_inputs(
+            define(batch_norm=batch_norm), backbone, backbone, parts, schedules.SCHEDULES["S3"],
+            options,
+        )["train"]
+        for batch_norm in ("inference", "batch")
+    }  # fmt: skip
+    assert len(drawn["inference"]) == len(drawn["batch"]) == 2
+    assert not np.allclose(drawn["inference"][0], drawn["inference"][1])
+    for number, found in enumerate(drawn["batch"]):
+        seen = drawn["inference"][number]  # its stored statistics change nothing: the pixels
+        rows = np.resize(np.random.default_rng([0, number]).permutation(20), 32)
+        mean, deviation = seen[rows].mean(axis=(0, 1, 2)), seen[rows].std(axis=(0, 1, 2))
+        np.testing.assert_allclose(found, (seen - mean) / deviation, atol=1e-3)
 
 
 def test_every_view_of_pixels_is_another_and_none_leaves_them_alone():

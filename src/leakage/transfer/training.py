@@ -199,16 +199,19 @@ def _load_inputs(experiment, backbone, frozen, parts, schedule, options):
     def load(name):
         return images.load_images(parts[name]["path"], size_px, description=experiment.name)
 
+    def draw_views(pixels, number):
+        return views.PixelViews(pixels, tuple(parts["train"]["sha256"]), number, augmentation)
+
     if frozen is None:
         loaded = {name: load(name) for name in parts}
-        keys = tuple(parts["train"]["sha256"])
         number = count_views(options.num_pixel_views)
-        return loaded | {"train": views.PixelViews(loaded["train"], keys, number, augmentation)}
+        return loaded | {"train": draw_views(loaded["train"], number)}
     bank = features.FeatureBank(frozen, augmentation)
     inputs = {name: bank.extract(parts[name], description=experiment.name) for name in parts}
     number = count_views(options.num_feature_views)
     if experiment.batch_norm == "batch":
-        inputs["train"] = views.extract_with_batch_statistics(backbone, load("train"), number, 0)
+        drawn = draw_views(load("train"), number)
+        inputs["train"] = views.extract_with_batch_statistics(backbone, drawn)
     elif number:
         inputs["train"] = bank.extract_views(parts["train"], number, experiment.name)
     else:

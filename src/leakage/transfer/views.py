@@ -46,6 +46,9 @@ class _View:
     views: PixelViews
     number: int
 
+    def __len__(self):
+        return len(self.views.pixels)
+
     def __getitem__(self, rows):
         keys = [self.views.image_keys[row] for row in rows]
         return augment.augment_images(
@@ -53,7 +56,7 @@ class _View:
         )
 
 
-def extract_with_batch_statistics(backbone, pixels, num_views, seed):
+def extract_with_batch_statistics(backbone, drawn):
     """Pass training images through a frozen backbone that normalises each batch by itself.
 
     This is what a frozen network does where its batch normalisation was left in training mode:
@@ -63,11 +66,8 @@ def extract_with_batch_statistics(backbone, pixels, num_views, seed):
     Parameters
     ----------
     backbone : leakage.networks.Backbone
-    pixels : ndarray of shape (n_images, size, size, 3), in [0, 255]
-    num_views : int
-        Each with batches of its own.
-    seed : int
-        Draws the batches.
+    drawn : PixelViews
+        Each view has batches of its own, drawn by the seed too.
 
     Returns
     -------
@@ -89,8 +89,9 @@ def extract_with_batch_statistics(backbone, pixels, num_views, seed):
     for layer in norms:
         layer.trainable, layer.momentum = True, 1.0  # a momentum of 1 keeps what was there
     views = []
-    for number in tqdm(range(max(1, num_views)), "features by batch statistics", leave=False):
-        views.append(_pass_in_batches(model, pixels, np.random.default_rng([seed, number])))
+    for number in tqdm(range(len(drawn)), "features by batch statistics", leave=False):
+        rng = np.random.default_rng([drawn.seed, number])
+        views.append(_pass_in_batches(model, drawn[number], rng))
     return views
 
 
