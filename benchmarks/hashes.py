@@ -31,7 +31,8 @@ def make_hashes(seeds, size, num_flipped, rng):
 
 def measure(options):
     pool = audit.read_pool(options, NUM_SEEDS).iloc[:NUM_SEEDS]
-    seeds = fingerprints.compute_fingerprints(pool["path"], with_points=False).queries
+    prints, _ = fingerprints.compute_fingerprints(pool["path"], with_points=False)
+    seeds = np.array([one.queries for one in prints.values()])
     rng, runs = np.random.default_rng(0), []
     for size in map(int, options.sizes.split(",")):
         queries = make_hashes(seeds, size, options.flipped, rng)

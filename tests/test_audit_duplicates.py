@@ -212,12 +212,13 @@ def test_an_empty_table_has_no_duplicates():
     assert len(found) == 0 and list(found.columns) == list(duplicates.COLUMNS)
 
 
-def test_images_of_one_colour_are_nobodys_copies_and_a_note_says_so(tmp_path):
+@pytest.mark.parametrize("search", duplicates.SEARCHES)
+def test_images_of_one_colour_are_nobodys_copies_and_a_note_says_so(search, tmp_path):
     paths = [
         write_image(tmp_path / f"{level}.png", np.full((60, 50), level, np.uint8))
         for level in (0, 0, 90, 255)
     ]
-    found = duplicates.find_duplicates(make_table(paths))
+    found = duplicates.find_duplicates(make_table(paths), search=search)
     assert len(found) == 0 and found.attrs["flat"] == ["0.png", "255.png", "90.png"]
     assert "3 images of one colour" in found.attrs["notes"][0]
 

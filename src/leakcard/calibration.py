@@ -95,21 +95,16 @@ def _try_copies(table, num_images, kinds, seed):
     several = table.drop_duplicates("unit")
     chosen = several.iloc[np.sort(rng.permutation(len(several))[:num_images])]
     decoded = [images.decode_image(path) for path in tqdm(chosen["path"], "decode", leave=False)]
-    originals = disguises.fingerprint_images(decoded)
     with_points = len(table) <= search.MAX_FULL_IMAGES
+    originals = disguises.fingerprint_images(decoded, with_points)
     splits = [frozenset({"original"})] * len(decoded) + [frozenset({"copy"})] * len(decoded)
     found, num_false = {}, 0
     names = list(disguises.COPIES)
     for kind in tqdm(kinds, "disguise images", leave=False):
         own = np.random.default_rng([seed, names.index(kind)])
-        copies = disguises.fingerprint_images(
-            [disguises.COPIES[kind](image, own) for image in decoded]
-        )
-        pairs = candidates.find_copies(
-            disguises.join_fingerprints(originals, copies, with_points),
-            splits,
-            radius=search.HASH_RADIUS,
-        ).pairs
+        copies = [disguises.COPIES[kind](image, own) for image in decoded]
+        prints = originals + disguises.fingerprint_images(copies, with_points)
+        pairs = candidates.find_copies(prints, splits, radius=search.HASH_RADIUS).pairs
         size = len(decoded)
         found[kind] = sum((row, row + size) in pairs for row in range(size))
         num_false += sum(one % size != two % size for one, two in pairs)

@@ -46,17 +46,19 @@ class Copies:
 
 def _propose_by_hashes(prints, radius, max_candidates):
     """Pairs of images with similar hashes and thumbnails, as `points.propose_pairs` gives them."""
-    eligible = np.flatnonzero(~prints.is_flat)
-    queries = prints.queries[eligible].ravel()
+    eligible = np.flatnonzero([not one.is_flat for one in prints])
+    queries = np.array([prints[row].queries for row in eligible], dtype=np.uint64)
+    queries = queries.reshape(-1, fingerprints.NUM_QUERIES)  # also where all are flat
+    thumbnails = [one.thumbnail for one in prints]
     parts, num_candidates = [], 0
-    found = hashes.search_hashes(prints.hashes[eligible], queries, radius)
+    found = hashes.search_hashes(queries[:, :1].ravel(), queries.ravel(), radius)
     for query_rows, rows, _ in tqdm(found, "compare images", leave=False):
         first, query = np.divmod(query_rows, fingerprints.NUM_QUERIES)
         # An image may be the mirror image of itself, but that is no second image.
         is_other = first != rows
         num_candidates += int(is_other.sum())
         first, second, query = eligible[first[is_other]], eligible[rows[is_other]], query[is_other]
-        score = tangents.score_tangents(prints.thumbnails, first, query, second)
+        score = tangents.score_tangents(thumbnails, first, query, second)
         variant = np.where(query >= len(fingerprints.VIEWS), points.MIRRORED, 0)
         columns = {"first": first, "second": second, "variant": variant, "score": score}
         parts.append(pd.DataFrame(columns)[score >= tangents.MIN_TANGENT_SCORE])
@@ -87,7 +89,7 @@ def find_copies(prints, splits, *, radius, max_candidates=MAX_CANDIDATES):
 
     Parameters
     ----------
-    prints : fingerprints.Fingerprints
+    prints : list of fingerprints.Fingerprint
         Of images with different pixels. Where they have no points, candidates are those with
         similar hashes.
     splits : list of frozenset of str
@@ -102,19 +104,18 @@ def find_copies(prints, splits, *, radius, max_candidates=MAX_CANDIDATES):
         The same for the same images in the same order, whatever the number of threads.
     """
     groups = pd.factorize(np.array(["\n".join(sorted(names)) for names in splits], object))[0]
-    described, num_candidates = prints.points.copy(), 0
+    described, num_candidates = [one.points for one in prints], 0
     # Small matrices: a second BLAS thread only waits, and takes the core from somebody else.
     with (
         threadpoolctl.threadpool_limits(1, "blas"),
         ThreadPoolExecutor(images.NUM_JOBS) as pool,
     ):
-        if len(described) and described[0] is None:
+        if described and described[0] is None:
             proposed, num_candidates = _propose_by_hashes(prints, radius, max_candidates)
             proposed = _select_partners(proposed, groups)
             rows = np.unique(proposed[["first", "second"]].to_numpy(int))
-            for row, found in zip(
-                rows, pool.map(points.describe_points, prints.thumbnails[rows]), strict=True
-            ):
+            several = pool.map(points.describe_points, [prints[row].thumbnail for row in rows])
+            for row, found in zip(rows, several, strict=True):
                 described[row] = found
         else:
             proposed = points.propose_pairs(described, groups, MAX_PARTNERS, pool)
@@ -125,7 +126,7 @@ def find_copies(prints, splits, *, radius, max_candidates=MAX_CANDIDATES):
             fit = overlay.register_points(described[first], described[second], int(pair.variant))
             if fit is None or fit.num_points < overlay.MIN_POINTS:
                 return None
-            fit = overlay.compare_pictures(fit, prints.thumbnails[first], prints.thumbnails[second])
+            fit = overlay.compare_pictures(fit, prints[first].thumbnail, prints[second].thumbnail)
             return fit if overlay.is_copy(fit) else None
 
         proposed = list(proposed.itertuples(index=False))
@@ -136,21 +137,21 @@ def find_copies(prints, splits, *, radius, max_candidates=MAX_CANDIDATES):
         if fit is None:
             continue
         first, second = int(pair.first), int(pair.second)
-        distance = np.bitwise_count(prints.queries[first] ^ prints.hashes[second]).min()
+        distance = np.bitwise_count(prints[first].queries ^ prints[second].queries[0]).min()
         kind, transform = overlay.describe_transform(fit)
         key = (min(first, second), max(first, second))
         pairs[key] = (kind, int(distance), fit.correlation, transform)
         for one, other in ((first, second), (second, first)):
             num_partners[one, groups[other]] = num_partners.get((one, groups[other]), 0) + 1
     crowded = {row for (row, _), count in num_partners.items() if count >= MAX_PARTNERS}
-    is_plain = np.array(
-        [one is not None and len(one.angles) < overlay.MIN_POINTS for one in described], bool
-    )
     return Copies(
         pairs=pairs,
         num_candidates=num_candidates,
         num_registered=len(proposed),
         num_crowded=len(crowded),
-        num_plain=int(np.sum(is_plain & ~prints.is_flat)),
+        num_plain=sum(
+            found is not None and len(found.angles) < overlay.MIN_POINTS and not one.is_flat
+            for one, found in zip(prints, described, strict=True)
+        ),
         is_complete=num_candidates < max_candidates,
     )

@@ -1,6 +1,5 @@
 """Ways in which pictures change as they travel between data sets, to measure the search by."""
 
-import dataclasses
 import io
 
 import cv2
@@ -9,6 +8,13 @@ from PIL import Image
 
 from leakcard import images
 from leakcard.copies import fingerprints
+
+
+def fingerprint_images(decoded, with_points=True):
+    return [
+        fingerprints.compute_fingerprint(np.ascontiguousarray(image), with_points)
+        for image in decoded
+    ]
 
 
 def _compress(image, quality=50):
@@ -147,18 +153,3 @@ COPIES |= {
     ),
     "quarter turn, letters, blurred": lambda image, rng: blur(write_letters(np.rot90(image), rng)),
 }
-
-
-def fingerprint_images(decoded):
-    """Return the fingerprints of images in memory, named by their number."""
-    rows = [fingerprints.compute_fingerprint(np.ascontiguousarray(image)) for image in decoded]
-    return fingerprints.stack_fingerprints(map(str, range(len(rows))), rows)
-
-
-def join_fingerprints(one, two, with_points=True):
-    """Return the fingerprints of two lots of images as one; without points for the fast search."""
-    names = ("pixels", "hashes", "queries", "thumbnails", "is_flat", "points")
-    joined = {name: np.concatenate([getattr(one, name), getattr(two, name)]) for name in names}
-    if not with_points:
-        joined["points"] = np.full(len(joined["points"]), None)
-    return dataclasses.replace(one, paths=one.paths + two.paths, **joined)

@@ -1,8 +1,8 @@
 """What an image looks like in a few bytes: hashes of its file, pixels and views, a thumbnail."""
 
-import dataclasses
 import functools
 import hashlib
+from typing import NamedTuple
 
 import cv2
 import imagehash
@@ -34,38 +34,29 @@ THUMBNAIL_PX = 128
 MIN_DEVIATION = 1.0
 
 
-@dataclasses.dataclass(frozen=True)
-class Fingerprints:
-    """Fingerprints of images, in the order of `paths`.
+class Fingerprint(NamedTuple):
+    """What is kept of an image.
 
     Attributes
     ----------
-    paths : list of str
-        The readable files.
-    pixels : ndarray of shape (n_images,), dtype=object
+    pixels : str
         Hash of the decoded RGB pixels and their shape, hexadecimal.
-    hashes : ndarray of shape (n_images,), dtype=uint64
-        Perceptual hash (DCT of 32x32 pixels, 64 bits) of the image.
-    queries : ndarray of shape (n_images, NUM_QUERIES), dtype=uint64
-        The same of every view of the image, then of every view of its mirror image.
-    thumbnails : ndarray of shape (n_images, THUMBNAIL_PX, THUMBNAIL_PX), dtype=uint8
+    queries : ndarray of shape (NUM_QUERIES,), dtype=uint64
+        Perceptual hash (DCT of 32x32 pixels, 64 bits) of every view of the image, the whole image
+        first, then of every view of its mirror image.
+    thumbnail : ndarray of shape (THUMBNAIL_PX, THUMBNAIL_PX), dtype=uint8
         Gray.
-    is_flat : ndarray of shape (n_images,), dtype=bool
+    is_flat : bool
         One colour all over.
-    points : ndarray of shape (n_images,), dtype=object
-        `points.Points` of each, or None where they were not asked for.
-    unreadable : list of dict
-        `path` and `reason` of the files that are left out.
+    points : points.Points or None
+        None where they were not asked for.
     """
 
-    paths: list
-    pixels: np.ndarray
-    hashes: np.ndarray
+    pixels: str
     queries: np.ndarray
-    thumbnails: np.ndarray
-    is_flat: np.ndarray
-    points: np.ndarray
-    unreadable: list
+    thumbnail: np.ndarray
+    is_flat: bool
+    points: object
 
 
 def crop_view(image, view):
@@ -108,9 +99,7 @@ def compute_fingerprint(image, with_points=True):
 
     Returns
     -------
-    tuple
-        `(pixels, queries, thumbnail, is_flat, points)`: a row of `Fingerprints` each; its
-        `hashes` are the first of the `queries`.
+    Fingerprint
     """
     digest = hashlib.sha256(f"{image.shape}".encode())
     digest.update(np.ascontiguousarray(image))
@@ -122,7 +111,8 @@ def compute_fingerprint(image, with_points=True):
         points = describe_points(np.zeros_like(gray) if is_flat else gray)
     mirrored = np.ascontiguousarray(thumbnail[:, ::-1])
     queries = [_hash(crop_view(side, view)) for side in (thumbnail, mirrored) for view in VIEWS]
-    return digest.hexdigest(), np.array(queries, dtype=np.uint64), thumbnail, is_flat, points
+    queries = np.array(queries, dtype=np.uint64)
+    return Fingerprint(digest.hexdigest(), queries, thumbnail, is_flat, points)
 
 
 def _try_fingerprint(path, with_points):
@@ -144,61 +134,19 @@ def compute_fingerprints(paths, with_points=True):
 
     Returns
     -------
-    Fingerprints
+    prints : dict of str to Fingerprint
         Of the readable files, each once, in the order of their first occurrence.
+    unreadable : list of dict
+        `path` and `reason` of the others.
     """
     paths = list(dict.fromkeys(str(path) for path in paths))
     # Small matrices: further BLAS threads only wait, and take the cores from these.
     with threadpoolctl.threadpool_limits(1, "blas"):
         compute = functools.partial(_try_fingerprint, with_points=with_points)
-        results = list(images.map_threads(compute, paths, "fingerprint images"))
-    pairs = list(zip(paths, results, strict=True))
-    good = [(path, result) for path, result in pairs if not isinstance(result, str)]
-    prints = stack_fingerprints([path for path, _ in good], [result for _, result in good])
-    prints.unreadable.extend(
-        {"path": path, "reason": result} for path, result in pairs if isinstance(result, str)
-    )
-    return prints
-
-
-def stack_fingerprints(paths, rows):
-    """Join fingerprints of single images, as from `compute_fingerprint`, to `Fingerprints`."""
-    queries = np.array([row[1] for row in rows], dtype=np.uint64).reshape(-1, NUM_QUERIES)
-    shape = (-1, THUMBNAIL_PX, THUMBNAIL_PX)
-    points = np.empty(len(rows), dtype=object)
-    points[:] = [row[4] for row in rows]
-    return Fingerprints(
-        paths=list(paths),
-        pixels=np.array([row[0] for row in rows], dtype=object),
-        hashes=queries[:, 0].copy(),
-        queries=queries,
-        thumbnails=np.array([row[2] for row in rows], dtype=np.uint8).reshape(shape),
-        is_flat=np.array([row[3] for row in rows], dtype=bool),
-        points=points,
-        unreadable=[],
-    )
-
-
-def select_first(prints):
-    """Keep the first of the fingerprints with equal pixels.
-
-    Parameters
-    ----------
-    prints : Fingerprints
-        Any.
-
-    Returns
-    -------
-    Fingerprints
-        Fewer or as many, in the same order.
-    """
-    first = np.sort(np.unique(prints.pixels.astype(str), return_index=True)[1])
-    names = ("pixels", "hashes", "queries", "thumbnails", "is_flat", "points")
-    return dataclasses.replace(
-        prints,
-        paths=[prints.paths[row] for row in first],
-        **{name: getattr(prints, name)[first] for name in names},
-    )
+        results = images.map_threads(compute, paths, "fingerprint images")
+        found = dict(zip(paths, results, strict=True))
+    prints = {path: one for path, one in found.items() if isinstance(one, Fingerprint)}
+    return prints, [{"path": path, "reason": found[path]} for path in found if path not in prints]
 
 
 def _hash_file(path):

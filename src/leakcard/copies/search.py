@@ -185,15 +185,15 @@ def find_duplicates(
     unique = sorted({str(path) for path in rows.paths[is_file]})
     files = fingerprints.hash_files(rows.paths, _get_column(table, "sha256"))
     search = search or ("full" if len(unique) <= MAX_FULL_IMAGES else "fast")
-    prints = fingerprints.compute_fingerprints(unique, with_points=search == "full")
-    pixels = dict(zip(prints.paths, prints.pixels, strict=True))
+    prints, unreadable = fingerprints.compute_fingerprints(unique, with_points=search == "full")
 
     # A file that cannot be decoded can still be the same file as another.
-    flat_paths = {path for path, flat in zip(prints.paths, prints.is_flat, strict=True) if flat}
+    flat_paths = {path for path, one in prints.items() if one.is_flat}
     is_flat = np.array([str(path) in flat_paths for path in rows.paths], dtype=bool)
     groups = {}
     for row in np.flatnonzero(is_file).tolist():
-        content = pixels.get(str(rows.paths[row])) or files[row]
+        path = str(rows.paths[row])
+        content = prints[path].pixels if path in prints else files[row]
         if content is not None:
             groups.setdefault(content, []).append(row)
     records = []
@@ -204,18 +204,17 @@ def find_duplicates(
             kind = "file" if files[a] is not None and files[a] == files[b] else "pixels"
             records.append(rows.describe((a, b), kind, 0, 1.0, ""))
 
-    prints = fingerprints.select_first(prints)  # one of each group of equal pixels
-    group_splits = [
-        frozenset(str(rows.splits[row]) for row in groups[content]) for content in prints.pixels
-    ]
+    unlike = {one.pixels: one for one in prints.values()}  # one of each group of equal pixels
+    contents = list(unlike)
+    group_splits = [frozenset(str(rows.splits[row]) for row in groups[one]) for one in contents]
     found = candidates.find_copies(
-        prints,
+        list(unlike.values()),
         group_splits,
         radius=radius,
         max_candidates=max_candidates,
     )
     for (one, two), measured in found.pairs.items():
-        members = groups[prints.pixels[one]], groups[prints.pixels[two]]
+        members = groups[contents[one]], groups[contents[two]]
         for pair in rows.pair_groups(*members):
             records.append(rows.describe(pair, *measured))
 
@@ -224,12 +223,12 @@ def find_duplicates(
         return KINDS.index(pair["kind"]), *(pair[name] for name in names)
 
     pairs = pd.DataFrame(sorted(records, key=place), columns=COLUMNS)
-    num_flat = int(prints.is_flat.sum())
+    num_flat = sum(one.is_flat for one in unlike.values())
     pairs.attrs = {
         "search": search,
         "notes": _write_notes(rows, found, num_flat),
-        "unreadable": prints.unreadable,
-        "num_images": len(pixels),
+        "unreadable": unreadable,
+        "num_images": len(prints),
         "num_flat": num_flat,
         "flat": sorted(set(rows.ids[is_flat])),
         "num_candidates": found.num_candidates,

@@ -54,8 +54,8 @@ def score_tangents(thumbnails, first, queries, second):
 
     Parameters
     ----------
-    thumbnails : ndarray of shape (n_images, THUMBNAIL_PX, THUMBNAIL_PX), dtype=uint8
-        Of `fingerprints.Fingerprints`.
+    thumbnails : list of ndarray of shape (THUMBNAIL_PX, THUMBNAIL_PX), dtype=uint8
+        Of `fingerprints.Fingerprint`.
     first, second : ndarray of shape (n_pairs,), dtype=int
         Rows of `thumbnails`.
     queries : ndarray of shape (n_pairs,), dtype=int, in [0, NUM_QUERIES)
