@@ -55,11 +55,7 @@ def measure_recall(decoded, sources, seed=0):
             prints = originals + copies
             if search == "fast":
                 prints = [one._replace(points=None) for one in prints]
-            found = candidates.find_copies(
-                prints,
-                splits,
-                radius=duplicates.HASH_RADIUS,
-            ).pairs
+            found = candidates.find_copies(prints, splits).pairs
             is_found = np.array([(row, row + size) in found for row in range(size)]) | is_same
             num_false = sum(one % size != two % size for one, two in found)
             for source in dict.fromkeys(sources):
@@ -206,7 +202,7 @@ def main(arguments=None):
     content = {
         "seed": options.seed,
         "side": options.side,
-        "hash_radius": duplicates.HASH_RADIUS,
+        "hash_radius": candidates.HASH_RADIUS,
         "min_points": overlay.MIN_POINTS,
         "min_correlation": overlay.MIN_CORRELATION,
         "max_shift_px": overlay.MAX_SHIFT_PX,

@@ -13,7 +13,7 @@ import time
 import numpy as np
 
 from benchmarks import audit, common
-from leakcard.copies import fingerprints, hashes, search
+from leakcard.copies import candidates, fingerprints, hashes
 
 DEFAULTS = {"data_dir": "", "sizes": "10000,30000,100000", "file_size_px": 128, "flipped": 12}
 SMALL = {"sizes": "300"}
@@ -37,13 +37,13 @@ def measure(options):
     for size in map(int, options.sizes.split(",")):
         queries = make_hashes(seeds, size, options.flipped, rng)
         started, used = time.perf_counter(), time.process_time()
-        found = hashes.search_hashes(queries[:, 0].copy(), queries.ravel(), search.HASH_RADIUS)
+        found = hashes.search_hashes(queries[:, 0].copy(), queries.ravel(), candidates.HASH_RADIUS)
         num_pairs = sum(len(rows) for rows, _, _ in found)
         runs.append(
             {"num_images": size, "num_pairs": num_pairs,
              "seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - used}
         )  # fmt: skip
-    return {"runs": runs, "goals": GOALS, "radius": search.HASH_RADIUS}
+    return {"runs": runs, "goals": GOALS, "radius": candidates.HASH_RADIUS}
 
 
 def main(arguments=None):

@@ -248,20 +248,19 @@ def test_a_crowd_of_similar_images_is_capped_by_split_with_a_note(originals, tmp
     assert "11.png" in {*across["image_id_a"], *across["image_id_b"]}
 
 
-def test_a_search_that_stops_early_says_so(originals, tmp_path):
+def test_a_search_that_stops_early_says_so(originals, tmp_path, monkeypatch):
+    monkeypatch.setattr(candidates, "MAX_CANDIDATES", 1)
     copy = write_image(tmp_path / "copy.png", plant(read_gray(originals[0]), "gamma 0.8"))
     table = make_table([*originals, copy])
-    found = duplicates.find_duplicates(table, search="fast", max_candidates=1)
+    found = duplicates.find_duplicates(table, search="fast")
     assert any("stopped after" in note for note in found.attrs["notes"])
 
 
-def test_a_table_without_paths_and_a_senseless_threshold_are_refused(originals):
+def test_a_table_without_paths_and_an_unknown_search_are_refused(originals):
     with pytest.raises(ValueError, match=r"lacks \['path'\].*Received"):
         duplicates.find_duplicates(pd.DataFrame({"image_id": ["a"]}))
     with pytest.raises(ValueError, match="one of.*'full', 'fast'.*Received: 'slow'"):
         duplicates.find_duplicates(make_table(originals[:1]), search="slow")
-    with pytest.raises(ValueError, match="radius=64"):
-        duplicates.find_duplicates(make_table(originals[:1]), radius=64)
 
 
 # ---- the search of hashes

@@ -104,7 +104,7 @@ def _try_copies(table, num_images, kinds, seed):
         own = np.random.default_rng([seed, names.index(kind)])
         copies = [disguises.COPIES[kind](image, own) for image in decoded]
         prints = originals + disguises.fingerprint_images(copies, with_points)
-        pairs = candidates.find_copies(prints, splits, radius=search.HASH_RADIUS).pairs
+        pairs = candidates.find_copies(prints, splits).pairs
         size = len(decoded)
         found[kind] = sum((row, row + size) in pairs for row in range(size))
         num_false += sum(one % size != two % size for one, two in pairs)

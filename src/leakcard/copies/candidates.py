@@ -11,6 +11,9 @@ from tqdm import tqdm
 from leakcard import images
 from leakcard.copies import fingerprints, hashes, overlay, points, tangents
 
+# Bits of 64: with six views of each image, radius 10 finds crops that one view does not find at 12,
+# among as many candidates (500 real X-rays).
+HASH_RADIUS = 10
 # Caps, each counted and reported when reached: thousands of frames of one film, or of almost black
 # images, must not become millions of pairs to lay over each other. A copy is nearly always the
 # first of its partners.
@@ -33,7 +36,7 @@ class Copies:
         Images all of whose `MAX_PARTNERS` of a split are copies, so that there may be more; images
         with too few points to be anybody's copy.
     is_complete : bool
-        False if the search stopped at `max_candidates`.
+        False if the search stopped at `MAX_CANDIDATES`.
     """
 
     pairs: dict
@@ -44,14 +47,14 @@ class Copies:
     is_complete: bool
 
 
-def _propose_by_hashes(prints, radius, max_candidates):
+def _propose_by_hashes(prints):
     """Pairs of images with similar hashes and thumbnails, as `points.propose_pairs` gives them."""
     eligible = np.flatnonzero([not one.is_flat for one in prints])
     queries = np.array([prints[row].queries for row in eligible], dtype=np.uint64)
     queries = queries.reshape(-1, fingerprints.NUM_QUERIES)  # also where all are flat
     thumbnails = [one.thumbnail for one in prints]
     parts, num_candidates = [], 0
-    found = hashes.search_hashes(queries[:, :1].ravel(), queries.ravel(), radius)
+    found = hashes.search_hashes(queries[:, :1].ravel(), queries.ravel(), HASH_RADIUS)
     for query_rows, rows, _ in tqdm(found, "compare images", leave=False):
         first, query = np.divmod(query_rows, fingerprints.NUM_QUERIES)
         # An image may be the mirror image of itself, but that is no second image.
@@ -62,7 +65,7 @@ def _propose_by_hashes(prints, radius, max_candidates):
         variant = np.where(query >= len(fingerprints.VIEWS), points.MIRRORED, 0)
         columns = {"first": first, "second": second, "variant": variant, "score": score}
         parts.append(pd.DataFrame(columns)[score >= tangents.MIN_TANGENT_SCORE])
-        if num_candidates >= max_candidates:
+        if num_candidates >= MAX_CANDIDATES:
             break
     found = pd.concat(parts) if parts else pd.DataFrame(columns=points.COLUMNS)
     return found, num_candidates
@@ -84,7 +87,7 @@ def _select_partners(proposed, groups):
     return pairs[np.minimum(*ranks) < MAX_PARTNERS]
 
 
-def find_copies(prints, splits, *, radius, max_candidates=MAX_CANDIDATES):
+def find_copies(prints, splits):
     """Find the images that are copies of others.
 
     Parameters
@@ -95,8 +98,6 @@ def find_copies(prints, splits, *, radius, max_candidates=MAX_CANDIDATES):
     splits : list of frozenset of str
         The splits that each is in: an image has partners in each, so that a crowd within one split
         cannot hide a copy in another.
-    radius, max_candidates
-        As for `search.find_duplicates`.
 
     Returns
     -------
@@ -111,7 +112,7 @@ def find_copies(prints, splits, *, radius, max_candidates=MAX_CANDIDATES):
         ThreadPoolExecutor(images.NUM_JOBS) as pool,
     ):
         if described and described[0] is None:
-            proposed, num_candidates = _propose_by_hashes(prints, radius, max_candidates)
+            proposed, num_candidates = _propose_by_hashes(prints)
             proposed = _select_partners(proposed, groups)
             rows = np.unique(proposed[["first", "second"]].to_numpy(int))
             several = pool.map(points.describe_points, [prints[row].thumbnail for row in rows])
@@ -153,5 +154,5 @@ def find_copies(prints, splits, *, radius, max_candidates=MAX_CANDIDATES):
             found is not None and len(found.angles) < overlay.MIN_POINTS and not one.is_flat
             for one, found in zip(prints, described, strict=True)
         ),
-        is_complete=num_candidates < max_candidates,
+        is_complete=num_candidates < MAX_CANDIDATES,
     )

@@ -28,9 +28,6 @@ KINDS = ("file", "pixels", "near", "mirror", "changed")
 SEARCHES = ("full", "fast")
 MAX_FULL_IMAGES = 20_000
 
-# Bits of 64: with six views of each image, radius 10 finds crops that one view does not find at 12,
-# among as many candidates (500 real X-rays).
-HASH_RADIUS = 10
 # A hundred copies of one picture are one finding, not 4,950 pairs.
 MAX_GROUP_PAIRS = 200
 
@@ -41,7 +38,7 @@ def _get_column(table, name):
     return column.where(column.notna(), np.nan).to_numpy(dtype=object)
 
 
-def _check(table, search, radius):
+def _check(table, search):
     absent = [name for name in ("image_id", "path") if name not in table]
     if absent:
         raise ValueError(
@@ -52,10 +49,6 @@ def _check(table, search, radius):
     if search is not None and search not in SEARCHES:
         raise ValueError(
             f"There is no such search for copies. Expected one of {SEARCHES}. Received: {search!r}"
-        )
-    if not 0 <= radius < 64:
-        raise ValueError(
-            f"The radius is out of range. Expected 0 <= radius < 64 bits. Received: radius={radius}"
         )
 
 
@@ -138,13 +131,7 @@ def _write_notes(rows, found, num_flat):
 
 
 @values.keep_any_text
-def find_duplicates(
-    table,
-    *,
-    search=None,
-    radius=HASH_RADIUS,
-    max_candidates=candidates.MAX_CANDIDATES,
-):
+def find_duplicates(table, *, search=None):
     """Find the pairs of rows that show the same picture.
 
     Parameters
@@ -155,10 +142,6 @@ def find_duplicates(
     search : {"full", "fast"}, optional
         "full" finds what a copy keeps however it was turned, cut, padded or inverted; "fast" only
         copies in nearly the same frame. By default full up to `MAX_FULL_IMAGES`.
-    radius : int in [0, 63]
-        Bits in which the perceptual hashes (64 bits) of near-duplicates may differ.
-    max_candidates : int
-        Pairs of similar hashes to look at before the search for near-duplicates gives up.
 
     Returns
     -------
@@ -177,9 +160,9 @@ def find_duplicates(
     Raises
     ------
     ValueError
-        If a column is missing or a threshold is out of range.
+        If a column is missing or there is no such search.
     """
-    _check(table, search, radius)
+    _check(table, search)
     rows = _Rows(table)
     is_file = table["path"].notna().to_numpy()
     unique = sorted({str(path) for path in rows.paths[is_file]})
@@ -207,12 +190,7 @@ def find_duplicates(
     unlike = {one.pixels: one for one in prints.values()}  # one of each group of equal pixels
     contents = list(unlike)
     group_splits = [frozenset(str(rows.splits[row]) for row in groups[one]) for one in contents]
-    found = candidates.find_copies(
-        list(unlike.values()),
-        group_splits,
-        radius=radius,
-        max_candidates=max_candidates,
-    )
+    found = candidates.find_copies(list(unlike.values()), group_splits)
     for (one, two), measured in found.pairs.items():
         members = groups[contents[one]], groups[contents[two]]
         for pair in rows.pair_groups(*members):
