@@ -8,7 +8,7 @@ import json
 import pandas as pd
 import pytest
 
-from benchmarks import ancestor, audit, hashes, predictions, probes, repair, sensitivity
+from benchmarks import ancestor, audit, predictions, probes, repair, sensitivity
 from leakcard import rules
 
 CLOCKS = {"seconds", "cpu_seconds"}
@@ -64,8 +64,3 @@ def test_sensitivity_is_measured_once_a_set_and_read_by_the_pages_of_the_rules(t
 def test_every_kind_of_leak_names_a_row_that_a_card_has():
     assert len(sensitivity.LEAKS) >= 24 and len(sensitivity.CLEAN) >= 8
     assert {row for row, _ in sensitivity.LEAKS.values()} <= set(sensitivity.CHECK_OF)
-
-
-def test_the_fast_search_is_timed_on_hashes_that_crowd():
-    (run,) = hashes.main(["--small"])["runs"]
-    assert run["num_images"] == 300 and run["num_pairs"] > 300 and run["seconds"] > 0

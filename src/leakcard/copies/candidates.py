@@ -55,7 +55,7 @@ def _propose_by_hashes(prints):
     thumbnails = [one.thumbnail for one in prints]
     parts, num_candidates = [], 0
     found = hashes.search_hashes(queries[:, :1].ravel(), queries.ravel(), HASH_RADIUS)
-    for query_rows, rows, _ in tqdm(found, "compare images", leave=False):
+    for query_rows, rows in tqdm(found, "compare images", leave=False):
         first, query = np.divmod(query_rows, fingerprints.NUM_QUERIES)
         # An image may be the mirror image of itself, but that is no second image.
         is_other = first != rows
