@@ -72,22 +72,16 @@ def build_face(species, place, angle_degrees, shape):
         points = np.asarray(points, float)
         return [put(points), put(points * [-1.0, 1.0])]
 
-    skull = np.array(
-        [
-            (0.0, -0.16),
-            (0.09, -0.15),
-            (0.15, -0.07),
-            (0.20, 0.05),
-            (0.135, 0.13),
-            (0.07, 0.17),
-            (0.0, 0.18),
-            (-0.07, 0.17),
-            (-0.135, 0.13),
-            (-0.20, 0.05),
-            (-0.15, -0.07),
-            (-0.09, -0.15),
-        ]
-    ) * [wide, 1.0]
+    skull = [
+        (0.0, -0.16),
+        (0.09, -0.15),
+        (0.15, -0.07),
+        (0.20, 0.05),
+        (0.135, 0.13),
+        (0.07, 0.17),
+        (0.0, 0.18),
+    ]
+    skull = _draw.complete_mirrored(skull) * [wide, 1.0]
     tall, blunt = 0.125 * shape["ear"], 0.010 + 0.03 * shape["ear_tip"]
     ear = [
         (0.045, -0.14),
@@ -110,18 +104,14 @@ def build_face(species, place, angle_degrees, shape):
         (0.0, 0.0),
     ]
     width = 0.068 if species == "wolf" else 0.075
-    muzzle = np.array(
-        [
-            (0.0, -0.005),
-            (0.8 * width, 0.02),
-            (width, 0.08),
-            (0.7 * width, 0.145 * long),
-            (0.0, 0.165 * long),
-            (-0.7 * width, 0.145 * long),
-            (-width, 0.08),
-            (-0.8 * width, 0.02),
-        ]
-    )
+    muzzle = [
+        (0.0, -0.005),
+        (0.8 * width, 0.02),
+        (width, 0.08),
+        (0.7 * width, 0.145 * long),
+        (0.0, 0.165 * long),
+    ]
+    muzzle = _draw.complete_mirrored(muzzle)
     return [
         ("ear", both(ear)),
         ("inner_ear", both(inner)),

@@ -50,6 +50,12 @@ def make_spline_weights(num_knots, closed, num_points):
     return spline(np.linspace(0.0, knots[-1], num_points))
 
 
+def complete_mirrored(half):
+    """Add to the right half of an outline, from top to bottom, its mirror image back to the top."""
+    back = np.array(half)[::-1]
+    return np.vstack([half, back[back[:, 0] > 0] * [-1.0, 1.0]])
+
+
 def place_points(points, matrix):
     """Apply a 2 x 3 affine matrix to points of shape (n, 2)."""
     return np.asarray(points, dtype=float) @ matrix[:, :2].T + matrix[:, 2]

@@ -1,5 +1,6 @@
 """Write phantoms to disk: all of a set or nothing of it."""
 
+import itertools
 import json
 import os
 import pathlib
@@ -81,7 +82,11 @@ def write_set(folder, card, jobs, draw_job, num_jobs, description):
     try:
         drawing = temporary / "new"
         drawing.mkdir()
-        rows = draw_all(jobs, draw_job, drawing, num_jobs, description)
+        # OpenCV and most of NumPy let other threads run. After an error `map` cancels what has not
+        # begun, and the pool waits for what has, so that nothing is written into a removed folder.
+        with futures.ThreadPoolExecutor(max_workers=max(1, num_jobs)) as pool:
+            drawn = pool.map(draw_job, jobs, itertools.repeat(drawing))
+            rows = list(tqdm(drawn, description, total=len(jobs), leave=False))
         table = pd.DataFrame(rows).sort_values("image_id")
         table.to_csv(drawing / "metadata.csv", index=False, lineterminator="\n")
         files = [row[name] for row in rows for name in row if name.endswith("path") and row[name]]
@@ -91,23 +96,6 @@ def write_set(folder, card, jobs, draw_job, num_jobs, description):
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return folder
-
-
-def draw_all(jobs, draw_job, folder, num_jobs, description):
-    """Draw all jobs in `num_jobs` threads and return their rows in the order of the jobs.
-
-    OpenCV and most of NumPy let other threads run meanwhile, and threads, unlike processes, start
-    at once.
-    """
-    with futures.ThreadPoolExecutor(max_workers=max(1, num_jobs)) as pool:
-        drawn = [pool.submit(draw_job, job, folder) for job in jobs]
-        try:
-            return [future.result() for future in tqdm(drawn, description, leave=False)]
-        finally:
-            # After an error: leave out what has not begun, and let what has begun end, so that
-            # nothing is written any more when the temporary folder is removed.
-            for future in drawn:
-                future.cancel()
 
 
 def move_into_place(drawing, folder, aside, card):
