@@ -1,6 +1,6 @@
 """The report card: which leaks does a split have, what is each worth, what can only be asked?
 
-A check is one file in `checks/` with one function that returns a list of `Row`, and one line in
+A check is one file in `checks/` with one function that returns a `Row` or several, and one line in
 `CHECKS`. Its arguments say what it needs, by the names that `audit` lists.
 """
 
@@ -240,7 +240,8 @@ def _check_arguments(checks):
 
 def _call(check, measured):
     wanted = inspect.signature(check).parameters
-    return check(**{name: measured[name] for name in wanted})
+    found = check(**{name: measured[name] for name in wanted})
+    return [found] if isinstance(found, Row) else found
 
 
 def _describe(table):

@@ -40,37 +40,33 @@ def check_preprocessing(table, record):
     statistics = (record or {}).get("fitted_statistics")
     if not statistics:
         reason = "Images do not show what was fitted on them, and no training record was given."
-        return [Row(**row, status="not testable", reason=reason, question=QUESTION)]
+        return Row(**row, status="not testable", reason=reason, question=QUESTION)
     test, train = (
         set(table.loc[table["split"] == s, "sha256"].dropna()) for s in ("test", "train")
     )
     if not test or not train:
-        return [
-            Row(
-                **row,
-                status="not testable",
-                question=QUESTION,
-                reason="There are no training and test images with a hash.",
-            )
-        ]
+        return Row(
+            **row,
+            status="not testable",
+            question=QUESTION,
+            reason="There are no training and test images with a hash.",
+        )
     if statistics.get("fitted_on"):
         fitted = set(statistics["fitted_on"])
         leaked = fitted & (test - train)
         if leaked:
             concerned = table.loc[table["sha256"].isin(leaked), "image_id"]
-            return [
-                Row(
-                    **row,
-                    **card_rows.name_images(concerned),
-                    status="fail",
-                    figure=f"{len(leaked)} of {len(test)} test images are among the "
-                    f"{len(fitted)} images of the record",
-                    value=len(leaked) / len(test),
-                    reason="The record's own list of images says so.",
-                    action="Fit every step on the training images and apply it to the others.",
-                )
-            ]
-    return [_compare_statistics(table, statistics, row)]
+            return Row(
+                **row,
+                **card_rows.name_images(concerned),
+                status="fail",
+                figure=f"{len(leaked)} of {len(test)} test images are among the "
+                f"{len(fitted)} images of the record",
+                value=len(leaked) / len(test),
+                reason="The record's own list of images says so.",
+                action="Fit every step on the training images and apply it to the others.",
+            )
+    return _compare_statistics(table, statistics, row)
 
 
 def _compare_statistics(table, statistics, row):

@@ -34,59 +34,51 @@ def check_selection(table, record):
     selection = (record or {}).get("selection")
     if not selection:
         reason = "Images do not show how a model was chosen, and no training record was given."
-        return [Row(**row, status="not testable", reason=reason, question=QUESTION)]
+        return Row(**row, status="not testable", reason=reason, question=QUESTION)
     chosen_on = str(selection.get("on", "")).strip().lower()
     if chosen_on == "test":
         metric = selection.get("metric", "a score")
-        return [
-            Row(
-                **row,
-                status="fail",
-                figure=f"chosen by {metric} on the test set",
-                reason="The record says so. The best of many test scores is too good.",
-                action=FIX,
-            )
-        ]
+        return Row(
+            **row,
+            status="fail",
+            figure=f"chosen by {metric} on the test set",
+            reason="The record says so. The best of many test scores is too good.",
+            action=FIX,
+        )
     test = table[table["split"] == "test"]
     outside = set(table.loc[table["split"] != "test", "sha256"].dropna())
     used = set(selection.get("images") or ()) & (set(test["sha256"].dropna()) - outside)
     if used:
         concerned = test.loc[test["sha256"].isin(used), "image_id"]
-        return [
-            Row(
-                **row,
-                **card_rows.name_images(concerned),
-                status="fail",
-                figure=f"{len(used)} test images are among those it was chosen on",
-                value=len(used),
-                reason="The record's own list of images says so.",
-                action=FIX,
-            )
-        ]
+        return Row(
+            **row,
+            **card_rows.name_images(concerned),
+            status="fail",
+            figure=f"{len(used)} test images are among those it was chosen on",
+            value=len(used),
+            reason="The record's own list of images says so.",
+            action=FIX,
+        )
     candidates = [one for one in selection.get("candidates") or () if isinstance(one, dict)]
     best_of_test = _find_best_of_test(candidates, selection.get("chosen"))
     if best_of_test:
-        return [
-            Row(
-                **row,
-                status="fail",
-                figure=best_of_test,
-                action=FIX,
-                reason="The chosen candidate is the best on the test set and not the best on "
-                "validation.",
-            )
-        ]
+        return Row(
+            **row,
+            status="fail",
+            figure=best_of_test,
+            action=FIX,
+            reason="The chosen candidate is the best on the test set and not the best on "
+            "validation.",
+        )
     if chosen_on not in ("val", "validation", "train", "cross-validation"):
-        return [
-            Row(
-                **row,
-                status="not testable",
-                question=QUESTION,
-                reason="The record does not say on what the choice was made.",
-            )
-        ]
+        return Row(
+            **row,
+            status="not testable",
+            question=QUESTION,
+            reason="The record does not say on what the choice was made.",
+        )
     figure = f"chosen on {chosen_on}" + (f" among {len(candidates)}" if candidates else "")
-    return [Row(**row, status="pass", figure=figure, reason="The record says so.")]
+    return Row(**row, status="pass", figure=figure, reason="The record says so.")
 
 
 def _find_best_of_test(candidates, chosen):

@@ -44,16 +44,14 @@ def check_splits(table, images, units, num_permutations, seed):
     split = images["image_id"].map(split)
     parts = split.map({"train": "training", "val": "training", "test": "test"})
     if parts.nunique() < 2:
-        return [
-            Row(
-                code="L3.3",
-                check="split_properties",
-                title="Test set against training set",
-                status="not testable",
-                reason="There are not two splits to compare.",
-                question="Are training and test images from the same place and time?",
-            )
-        ]
+        return Row(
+            code="L3.3",
+            check="split_properties",
+            title="Test set against training set",
+            status="not testable",
+            reason="There are not two splits to compare.",
+            question="Are training and test images from the same place and time?",
+        )
     table = images.assign(**{f"{name} ": images[name] for name in PROPERTIES}, label=parts)
     rows = []
     for name, title in PROPERTIES.items():
