@@ -83,12 +83,7 @@ def compare_names(images, units, name, code, title, num_permutations, seed):
 def ask(row, name, why):
     """Make the row of what cannot be tested."""
     text = name.replace("_", " ")
-    return Row(
-        **row,
-        status="not testable",
-        reason=f"The {text} {why}.",
-        question=f"Does the {text} differ between the classes?",
-    )
+    return card_rows.ask(row, f"The {text} {why}.", f"Does the {text} differ between the classes?")
 
 
 def keep_testable(labels, units, known):

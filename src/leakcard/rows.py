@@ -190,6 +190,11 @@ def describe_test(test, threshold=WARN_EFFECT):
     }
 
 
+def ask(row, reason, question, figure=""):
+    """Make the row of what cannot be tested, from its `code`, `check` and `title`."""
+    return Row(**row, status="not testable", figure=figure, reason=reason, question=question)
+
+
 def settle_rows(rows):
     """Correct all p-values of a card for their number, and let pass only what was excluded.
 

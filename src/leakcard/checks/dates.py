@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from leakcard import association
+from leakcard import rows as card_rows
 from leakcard.rows import Row, Rule
 
 RULES = (
@@ -61,12 +62,7 @@ def _check_order(table, images):
     dated = ~np.isnan(days)
     train, test = (days[dated & (table["split"] == name).to_numpy()] for name in ("train", "test"))
     if min(len(train), len(test)) < association.MIN_PATIENTS:
-        return Row(
-            **row,
-            status="not testable",
-            question=question,
-            reason="There are no dates in training and test set.",
-        )
+        return card_rows.ask(row, "There are no dates in training and test set.", question)
     share = float((test < np.median(train)).mean())
     figure = (
         f"{share:.0%} of {len(test)} dated test images are from before the median training image, "

@@ -92,12 +92,8 @@ def check_duplicates(table, links, pairs):
 
 def _describe_across(table, across, pairs):
     if table["split"].nunique() < 2:
-        return Row(
-            **ACROSS_SPLITS,
-            status="not testable",
-            reason="There are not two splits to compare.",
-            question="Were duplicates removed before the images were split?",
-        )
+        question = "Were duplicates removed before the images were split?"
+        return card_rows.ask(ACROSS_SPLITS, "There are not two splits to compare.", question)
     is_test = table["split"] == "test"
     if across.empty:
         return _describe_none(ACROSS_SPLITS, f"0 of {is_test.sum()} test images", pairs)
@@ -143,13 +139,9 @@ def _describe_pairs(row, links, pairs, reason, action):
 def _describe_none(row, figure, pairs):
     """None was found: a pass only if all pictures were searched, not the files alone."""
     if pairs is None:
-        return Row(
-            **row,
-            status="not testable",
-            figure="0 pairs" + _tell_search(pairs),
-            reason="The images could not be read.",
-            question="Were the images searched for duplicates?",
-        )
+        question = "Were the images searched for duplicates?"
+        figure = "0 pairs" + _tell_search(pairs)
+        return card_rows.ask(row, "The images could not be read.", question, figure)
     figure += _tell_search(pairs)
     reason = f"None was found. Looked for: {SEARCHED[pairs.attrs.get('search', 'fast')]}"
     return Row(**row, status="pass", figure=figure, value=0, reason=reason)

@@ -1,5 +1,7 @@
 """L3.2: are the images of one patient (or any group) kept together?"""
 
+import dataclasses
+
 import pandas as pd
 
 from leakcard import intervals, values
@@ -126,10 +128,7 @@ def _check_one(table, groups, name, plural, told_by):
         if hint:
             reason += f" The file names look like the pattern {hint!r}: try --pattern {hint}."
         question = "Were all images of a patient put into one split?"
-        return [
-            Row(**row, status="not testable", reason=reason, question=question)
-            for row in (across_splits, across_labels)
-        ]
+        return [card_rows.ask(row, reason, question) for row in (across_splits, across_labels)]
     table, groups = table[known], groups[known].astype(str)
     note = f"by {told_by}"
     if not known.all():
@@ -138,14 +137,7 @@ def _check_one(table, groups, name, plural, told_by):
     if table["label"].notna().any():
         rows.append(_compare_labels(table, groups, across_labels, plural, note))
     else:
-        rows.append(
-            Row(
-                **across_labels,
-                status="not testable",
-                reason="There are no labels.",
-                question="What are the labels?",
-            )
-        )
+        rows.append(card_rows.ask(across_labels, "There are no labels.", "What are the labels?"))
     return rows if known.all() else [_hold_back(row, known) for row in rows]
 
 
@@ -153,13 +145,9 @@ def _hold_back(row, known):
     """What is not known for all images never passes."""
     if row.status != "pass":
         return row
-    return Row(
-        code=row.code,
-        check=row.check,
-        title=row.title,
+    return dataclasses.replace(
+        row,
         status="not testable",
-        figure=row.figure,
-        value=row.value,
         reason=f"None is shared where they are known, but {1 - known.mean():.0%} are not known.",
         question="Whose are the images without a patient?",
     )
@@ -168,13 +156,9 @@ def _hold_back(row, known):
 def _compare_splits(table, groups, row, plural, note):
     splits = table["split"]
     if splits.nunique() < 2:
-        return Row(
-            **row,
-            status="not testable",
-            reason="There are not two splits to compare.",
-            figure=f"{groups.nunique()} {plural} ({note})",
-            question="Were all images of a patient put into one split?",
-        )
+        question = "Were all images of a patient put into one split?"
+        figure = f"{groups.nunique()} {plural} ({note})"
+        return card_rows.ask(row, "There are not two splits to compare.", question, figure)
     members = {name: set(groups[splits == name]) for name in image_table.SPLITS}
     elsewhere = members["train"] | members["val"]
     is_test = splits == "test"

@@ -10,8 +10,11 @@ from leakcard import classifier, patches
 from leakcard import rows as card_rows
 from leakcard.rows import Row, Rule
 
-CHECK = "patch_classifier"
-TITLE = "Label predicted from small patches anywhere"
+ROW = {
+    "code": "L2",
+    "check": "patch_classifier",
+    "title": "Label predicted from small patches anywhere",
+}
 WARN_GAIN = 0.15
 # Lesions have patches of their own: phantoms with plain lesions and no confound reach a gain of
 # 0.29 (609 patients of three classes). Half as much more is the alarm, and never a failure.
@@ -25,9 +28,9 @@ QUESTION = "Are the patches that tell the classes apart marks, or the subject it
 
 RULES = (
     Rule(
-        code="L2",
-        checks=(CHECK,),
-        title=TITLE,
+        code=ROW["code"],
+        checks=(ROW["check"],),
+        title=ROW["title"],
         looks_at=f"The {patches.NUM_PATCHES} patches of an image that stand out most from what is "
         f"around them, at two sizes (3 % and 6 % of its width). Patches of all images are sorted "
         f"into {patches.NUM_WORDS} kinds without a look at any label, and a classifier (nearest "
@@ -65,7 +68,7 @@ def check_marks(images, units, looks, num_permutations, seed):
     features, nearest = patches.compare_with_words(cut, seed)
     if not (np.ptp(features, axis=0) > 0).any():
         told = {"figure": "the same for all images", "reason": "There is nothing to learn from."}
-        return [Row(code="L2", check=CHECK, title=TITLE, status="pass", **told)]
+        return [Row(**ROW, status="pass", **told)]
     score = classifier.score_features(
         features, codes, units, num_permutations, seed, classifier.fit_centroids
     )
@@ -115,9 +118,7 @@ def _describe(score, label, boxes, num_labels):
     if status == "warn":
         seen |= card_rows.name_images(box["image_id"] for box in boxes) | {"action": ACTION}
     return Row(
-        code="L2",
-        check=CHECK,
-        title=TITLE,
+        **ROW,
         status=status,
         reason=reasons[status],
         question="" if status == "pass" else QUESTION,
@@ -128,11 +129,4 @@ def _describe(score, label, boxes, num_labels):
 
 
 def _skip(reason):
-    return Row(
-        code="L2",
-        check=CHECK,
-        title=TITLE,
-        status="not testable",
-        reason=reason,
-        question="Is there a letter or a marker in the images of one class?",
-    )
+    return card_rows.ask(ROW, reason, "Is there a letter or a marker in the images of one class?")

@@ -40,17 +40,12 @@ def check_preprocessing(table, record):
     statistics = (record or {}).get("fitted_statistics")
     if not statistics:
         reason = "Images do not show what was fitted on them, and no training record was given."
-        return Row(**row, status="not testable", reason=reason, question=QUESTION)
+        return card_rows.ask(row, reason, QUESTION)
     test, train = (
         set(table.loc[table["split"] == s, "sha256"].dropna()) for s in ("test", "train")
     )
     if not test or not train:
-        return Row(
-            **row,
-            status="not testable",
-            question=QUESTION,
-            reason="There are no training and test images with a hash.",
-        )
+        return card_rows.ask(row, "There are no training and test images with a hash.", QUESTION)
     if statistics.get("fitted_on"):
         fitted = set(statistics["fitted_on"])
         leaked = fitted & (test - train)

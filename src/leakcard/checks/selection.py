@@ -34,7 +34,7 @@ def check_selection(table, record):
     selection = (record or {}).get("selection")
     if not selection:
         reason = "Images do not show how a model was chosen, and no training record was given."
-        return Row(**row, status="not testable", reason=reason, question=QUESTION)
+        return card_rows.ask(row, reason, QUESTION)
     chosen_on = str(selection.get("on", "")).strip().lower()
     if chosen_on == "test":
         metric = selection.get("metric", "a score")
@@ -71,12 +71,7 @@ def check_selection(table, record):
             "validation.",
         )
     if chosen_on not in ("val", "validation", "train", "cross-validation"):
-        return Row(
-            **row,
-            status="not testable",
-            question=QUESTION,
-            reason="The record does not say on what the choice was made.",
-        )
+        return card_rows.ask(row, "The record does not say on what the choice was made.", QUESTION)
     figure = f"chosen on {chosen_on}" + (f" among {len(candidates)}" if candidates else "")
     return Row(**row, status="pass", figure=figure, reason="The record says so.")
 

@@ -55,12 +55,14 @@ SEEN = {
     "histogram_classifier": "histograms",
     "quality_classifier": "qualities",
 }
-
-
-def _get_code(check):
-    return "L3.3" if check == "metadata_classifier" else "L2"
-
-
+ROWS = {
+    check: {
+        "code": "L3.3" if check == "metadata_classifier" else "L2",
+        "check": check,
+        "title": title,
+    }
+    for check, title in TITLES.items()
+}
 _FAILS = (
     f"From a gain of {WARN_GAIN} on it warns, from {FAIL_GAIN} on it fails (0: chance, 1: all "
     "right)."
@@ -71,7 +73,7 @@ _HOW = (
 )
 RULES = tuple(
     Rule(
-        code=_get_code(checks[0]),
+        code=ROWS[checks[0]]["code"],
         checks=checks,
         title=title,
         looks_at=f"{_HOW}{sees} {judged}",
@@ -225,14 +227,8 @@ def _stack(parts, num_rows):
 
 
 def _skip(check, reason):
-    return Row(
-        code=_get_code(check),
-        check=check,
-        title=TITLES[check],
-        status="not testable",
-        reason=reason,
-        question="Can the label be told without looking at the subject?",
-    )
+    question = "Can the label be told without looking at the subject?"
+    return card_rows.ask(ROWS[check], reason, question)
 
 
 def _check_features(images, units, check, features, found, others=None, *, num_permutations, seed):
@@ -240,16 +236,14 @@ def _check_features(images, units, check, features, found, others=None, *, num_p
     usable = found & labels.notna().to_numpy()
     features, labels = features[usable[found]], labels[usable].astype(str)
     units = units[usable]
-    if not usable.any() and labels.empty and images["label"].notna().any():
+    if labels.empty and images["label"].notna().any():
         return _skip(check, "Of no image is this known.")
     obstacle = classifier.find_obstacle(labels, units)
     if obstacle:
         return _skip(check, obstacle)
     if not (np.ptp(features, axis=0) > 0).any():
         return Row(
-            code=_get_code(check),
-            check=check,
-            title=TITLES[check],
+            **ROWS[check],
             status="pass",
             figure="the same for all images",
             reason="There is nothing to learn from.",
@@ -308,9 +302,7 @@ def _describe_score(check, score, num_labels):
     else:
         reason = "The label can be told without looking at the subject: a network can do the same."
     return Row(
-        code=_get_code(check),
-        check=check,
-        title=TITLES[check],
+        **ROWS[check],
         status=status,
         **classifier.describe_score(score, num_labels),
         threshold=WARN_GAIN,

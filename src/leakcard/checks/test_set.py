@@ -1,6 +1,7 @@
 """L1.1: is there a test set, large enough, with all classes of training?"""
 
 from leakcard import intervals
+from leakcard import rows as card_rows
 from leakcard.rows import Row, Rule
 from leakcard.table import SPLITS
 
@@ -29,12 +30,9 @@ def check_test_set(table):
     row = {"code": "L1.1", "check": "test_set", "title": "A test set"}
     counts = {name: int((table["split"] == name).sum()) for name in SPLITS}
     if table["split"].isna().all():
-        return Row(
-            **row,
-            status="not testable",
-            reason="The table does not say which images are for training and for testing.",
-            question="Which images were held out for testing, and when were they set aside?",
-        )
+        reason = "The table does not say which images are for training and for testing."
+        question = "Which images were held out for testing, and when were they set aside?"
+        return card_rows.ask(row, reason, question)
     figure = ", ".join(f"{name} {count}" for name, count in counts.items())
     if not counts["test"] or not counts["train"]:
         missing = "test" if not counts["test"] else "training"
