@@ -106,7 +106,7 @@ def _describe_shares(labels, values):
     return ", ".join(texts)
 
 
-def compare_numbers(images, units, name, row, describe, num_permutations, seed):
+def compare_numbers(images, units, name, what, show, row, num_permutations, seed):
     """Test whether a number follows the label, by its ranks.
 
     Parameters
@@ -115,10 +115,12 @@ def compare_numbers(images, units, name, row, describe, num_permutations, seed):
         As `compare_names`.
     name : str
         A column of numbers.
+    what : str
+        What it is in words, with its unit.
+    show : callable
+        Writes one of the numbers.
     row : dict
         `code`, `check` and `title`.
-    describe : callable
-        Takes images, medians by label and effect; returns the figure as text.
 
     Returns
     -------
@@ -135,6 +137,7 @@ def compare_numbers(images, units, name, row, describe, num_permutations, seed):
     test = stats.measure_rank_gap(codes, images[name], units, num_permutations, seed)
     status = card_rows.judge_effect(test.effect)
     medians = images.groupby("label")[name].median()
+    shown = ", ".join(f"{label} {show(number)}" for label, number in medians.items())
     reason = "It follows the label." if status != "pass" else "It does not follow the label."
     return Row(
         **row,
@@ -142,6 +145,6 @@ def compare_numbers(images, units, name, row, describe, num_permutations, seed):
         **card_rows.describe_test(test),
         reason=reason,
         value=float(medians.max() - medians.min()),
-        figure=describe(images, medians, test.effect),
+        figure=f"median {what}: {shown}; effect {test.effect:.2f}",
         action="" if status == "pass" else ACTIONS["L3.3"],
     )
