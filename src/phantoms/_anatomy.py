@@ -59,19 +59,7 @@ WALL = {  # inner outline of the chest wall of the left lung, apex to costophren
 
 
 def draw_body(row, rng):
-    """Draw the measures of one patient and of one exposure.
-
-    Parameters
-    ----------
-    row : mapping
-        A row of the plan: `age_group`, `sex`, `view`.
-    rng : numpy.random.Generator
-        The patient's stream.
-
-    Returns
-    -------
-    dict of str to float or str
-    """
+    """Draw the measures of one patient and one exposure; `row` has age_group, sex and view."""
     body = {name: rng.normal(*spread) for name, spread in BODIES[row["age_group"]].items()}
     body["age_group"] = row["age_group"]
     body["fat"] = rng.uniform(0.0, 1.0)

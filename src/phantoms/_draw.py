@@ -16,20 +16,9 @@ SUBPIXEL_BITS = 4  # OpenCV takes fixed-point coordinates: 1/16 of a pixel
 
 
 def interpolate_curve(points, closed=True, num_points=80):
-    """Lay a smooth curve through points (interpolating cubic spline).
+    """Lay a smooth curve through four or more points (interpolating cubic spline).
 
-    Parameters
-    ----------
-    points : array-like of shape (n, 2)
-        In picture units, n >= 4.
-    closed : bool
-        Join the last point to the first.
-    num_points : int
-        Points of the curve returned.
-
-    Returns
-    -------
-    ndarray of shape (num_points, 2), dtype=float64
+    Both are in picture units: (n, 2) and (num_points, 2), float64.
     """
     points = np.asarray(points, dtype=float)
     return make_spline_weights(len(points), closed, num_points) @ points

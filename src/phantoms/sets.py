@@ -21,7 +21,7 @@ L_MARK = np.zeros((6, 4), dtype=bool)
 L_MARK[:, 0] = L_MARK[-1] = True
 
 
-def draw_field(rng, scale_px, size_px=SIZE_PX):
+def draw_field(rng, scale_px):
     """Draw smooth noise.
 
     Parameters
@@ -29,14 +29,13 @@ def draw_field(rng, scale_px, size_px=SIZE_PX):
     rng : numpy.random.Generator
     scale_px : float
         Width of the Gaussian that smooths.
-    size_px : int
 
     Returns
     -------
-    ndarray of shape (size_px, size_px), dtype=float32
+    ndarray of shape (128, 128), dtype=float32
         Of mean 0 and deviation 1.
     """
-    noise = rng.standard_normal((size_px, size_px)).astype(np.float32)
+    noise = rng.standard_normal((SIZE_PX, SIZE_PX)).astype(np.float32)
     field = cv2.GaussianBlur(noise, (0, 0), scale_px)
     return (field - field.mean()) / field.std()
 
