@@ -314,6 +314,22 @@ def test_few_patients_are_not_testable_instead_of_clean():
     assert "10 are needed" in card.get_row("metadata_classifier").reason
 
 
+@pytest.mark.parametrize("columns", [[], ["patient_id"]], ids=["no column", "image ids"])
+@pytest.mark.parametrize("num_copies", [0, 8])
+def test_images_a_patient_are_no_pass_and_no_alarm_where_nobody_gave_patients(columns, num_copies):
+    names = [f"{number:02d}.png" for number in range(60)]
+    table = pd.DataFrame({"image_id": names, "patient_id": names, "label": ["a", "b"] * 30})
+    copies = pd.DataFrame({"image_id_a": names[:32:4], "image_id_b": names[2:32:4], "kind": "near"})
+    only = {"patient_sizes": leakcard.CHECKS["patient_sizes"]}
+    kept = table[["image_id", "label", *columns]]
+    row = leakcard.audit(kept, pairs=copies[:num_copies], checks=only).get_row("patient_sizes")
+    assert row.status == "not testable" and row.question
+    assert "No column says which images belong together" in row.reason
+    table["patient_id"] = [name[:-5] for name in names]
+    known = leakcard.audit(table, pairs=copies[:0], checks=only).get_row("patient_sizes")
+    assert "No column" not in known.reason
+
+
 def test_the_cards_of_a_study_are_read_in_the_order_in_which_they_were_written(card, tmp_path):
     draws = {"z, as drawn": card, "a (strict)": card}
     paths = leakcard.write_cards(tmp_path / "03_correct", draws)

@@ -29,6 +29,10 @@ def check_patient_sizes(images, units, num_permutations, seed):
         "check": "patient_sizes",
         "title": "Label and number of images a patient",
     }
+    if (images["patient_id"] == images["image_id"]).all():
+        reason = "No column says which images belong together (patients)."
+        question = "Does the number of images a patient differ between the classes?"
+        return card_rows.ask(row, reason, question)
     labelled = images["label"].notna().to_numpy()
     labels, units = images.loc[labelled, "label"], units[labelled]
     chosen = association.keep_testable(labels, units, np.ones(len(labels), dtype=bool))
