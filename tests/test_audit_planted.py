@@ -244,6 +244,34 @@ def test_selection_on_the_test_set_is_found_by_word_hash_or_scores(clean, looks)
         assert row.status == status
 
 
+@pytest.mark.parametrize(
+    ("score", "status", "said"),
+    [
+        ({"metric": "val_loss"}, "fail", False),
+        ({"metric": "dice loss"}, "fail", False),
+        ({"metric": "RMSE"}, "fail", False),
+        ({"metric": "neg_log_loss"}, "pass", False),
+        ({"metric": "roc_auc"}, "pass", False),
+        ({"metric": "energy"}, "pass", True),
+        ({"metric": "energy", "lower_is_better": True}, "fail", False),
+        ({"metric": "energy", "lower_is_better": False}, "pass", False),
+    ],
+)
+def test_the_best_of_a_loss_is_the_lowest_and_what_was_assumed_is_said(clean, score, status, said):
+    """The chosen one has the least on the test set and not on validation."""
+    candidates = [
+        {"name": "a", "val": 0.30, "test": 0.50},
+        {"name": "b", "val": 0.40, "test": 0.20},
+    ]
+    record = {"selection": {"on": "val", "candidates": candidates, "chosen": "b", **score}}
+    table = clean[["image_id", "label", "split", "sha256"]]
+    row = run(table, record=record, only="selection").get_row("selection")
+    assert row.status == status
+    assert ("energy more was taken to be better" in row.reason) == said
+    if status == "fail":
+        assert "another has 0.3" in row.figure
+
+
 def test_patients_known_for_a_part_never_pass(clean, looks):
     table = clean.copy()
     table.loc[table.index[:50], "patient_id"] = table["image_id"]

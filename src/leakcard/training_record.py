@@ -6,9 +6,10 @@ A record is JSON, written by the training code::
                            "fitted_on": ["<sha256 of an image file>", ...]},
      "selection": {"metric": "accuracy", "on": "val", "images": ["<sha256>", ...],
                    "candidates": [{"name": "epoch 7", "val": 0.91, "test": 0.88}, ...],
-                   "chosen": "epoch 7"}}
+                   "chosen": "epoch 7", "lower_is_better": false}}
 
-All fields are optional; what is missing is a question. `mean` and `std` are over all pixels and
+All fields are optional; what is missing is a question. `lower_is_better` is for a metric whose name
+does not tell it, as "loss", "error" or "accuracy" do. `mean` and `std` are over all pixels and
 channels of the images decoded and resized as `images.load_images(paths, size_px)` does and scaled
 from [0, 255] to `value_range`.
 """
@@ -63,7 +64,8 @@ def make_record(fitted_on=None, *, size_px=None, value_range=(0, 255), selection
     value_range : tuple of two floats
         What 0 and 255 were scaled to.
     selection : dict, optional
-        `metric`, `on` ("val" or "test"), and if kept `images`, `candidates`, `chosen`.
+        `metric`, `on` ("val" or "test"), and if kept `images`, `candidates`, `chosen`,
+        `lower_is_better`.
 
     Returns
     -------

@@ -7,6 +7,12 @@ QUESTION = (
     "Were features, hyperparameters, the epoch and the model to report chosen without a look at "
     "the test set? How many were tried? (--record lets this be checked.)"
 )
+# Parts of the names of scores of which less, or else more, is better.
+LESS_IS_BETTER = ("loss", "error", "mae", "mse", "brier", "entropy", "perplexity", "nll")
+MORE_IS_BETTER = (
+    *("acc", "auc", "auroc", "f1", "precision", "recall", "sensitivity", "specificity"),
+    *("dice", "iou", "kappa", "mcc"),
+)
 FIX = "Choose on validation images; score the one chosen model on the test set once."
 
 
@@ -60,7 +66,8 @@ def check_selection(table, record):
             action=FIX,
         )
     candidates = [one for one in selection.get("candidates") or () if isinstance(one, dict)]
-    best_of_test = _find_best_of_test(candidates, selection.get("chosen"))
+    less_is_better, assumed = _find_direction(selection)
+    best_of_test = _find_best_of_test(candidates, selection.get("chosen"), less_is_better)
     if best_of_test:
         return Row(
             **row,
@@ -68,24 +75,40 @@ def check_selection(table, record):
             figure=best_of_test,
             action=FIX,
             reason="The chosen candidate is the best on the test set and not the best on "
-            "validation.",
+            f"validation.{assumed}",
         )
     if chosen_on not in ("val", "validation", "train", "cross-validation"):
         return card_rows.ask(row, "The record does not say on what the choice was made.", QUESTION)
     figure = f"chosen on {chosen_on}" + (f" among {len(candidates)}" if candidates else "")
-    return Row(**row, status="pass", figure=figure, reason="The record says so.")
+    reason = f"The record says so.{assumed if candidates else ''}"
+    return Row(**row, status="pass", figure=figure, reason=reason)
 
 
-def _find_best_of_test(candidates, chosen):
+def _find_direction(selection):
+    """Whether less of the metric is better, and what to say where that is not known."""
+    if isinstance(selection.get("lower_is_better"), bool):
+        return selection["lower_is_better"], ""
+    metric = str(selection.get("metric", "the score"))
+    name = metric.lower()
+    is_negated = name.startswith("neg_")  # as scikit-learn names a loss of which more is better
+    if any(part in name for part in LESS_IS_BETTER):
+        return not is_negated, ""
+    if any(part in name for part in MORE_IS_BETTER):
+        return False, ""
+    return False, f" Of {metric} more was taken to be better: the record does not say."
+
+
+def _find_best_of_test(candidates, chosen, less_is_better):
     """Say that the chosen one leads on the test set only; empty if it does not."""
     scored = [one for one in candidates if "test" in one and "val" in one]
     found = [one for one in scored if one.get("name") == chosen]
     if len(scored) < 2 or not found:
         return ""
-    best = {part: max(one[part] for one in scored) for part in ("val", "test")}
-    if found[0]["test"] < best["test"] or found[0]["val"] >= best["val"]:
+    sign = -1 if less_is_better else 1
+    best = {part: max(sign * one[part] for one in scored) for part in ("val", "test")}
+    if sign * found[0]["test"] < best["test"] or sign * found[0]["val"] >= best["val"]:
         return ""
     return (
         f"{chosen}: best of {len(scored)} on the test set ({found[0]['test']:.3g}), "
-        f"{found[0]['val']:.3g} on validation where another has {best['val']:.3g}"
+        f"{found[0]['val']:.3g} on validation where another has {sign * best['val']:.3g}"
     )
