@@ -197,7 +197,16 @@ def test_the_statistics_of_a_record_agree_with_numpy(tmp_path):
     assert found["fitted_on"] == ["a", "b", "c"]
 
 
-@pytest.mark.parametrize("text", ["no json", "[1]", '{"mean": 1}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no json",
+        "[1]",
+        '{"mean": 1}',
+        '{"fitted_statistics": null}',
+        '{"fitted_statistics": [0.5, 0.2], "selection": {"on": "val"}}',
+    ],
+)
 def test_a_file_that_is_no_training_record_is_refused(tmp_path, text):
     path = tmp_path / "record.json"
     path.write_text(text)

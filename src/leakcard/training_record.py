@@ -40,11 +40,13 @@ def read_record(path):
 
 
 def check_record(record):
-    """Return a record that has a known part, or refuse it."""
+    """Return a record that has a known part and of it only objects, or refuse it."""
     parts = ("fitted_statistics", "selection")
-    good = isinstance(record, dict) and any(isinstance(record.get(part), dict) for part in parts)
-    if not good:
-        found = list(record) if isinstance(record, dict) else type(record).__name__
+    given = record if isinstance(record, dict) else {}
+    known = [given[part] for part in parts if given.get(part) is not None]
+    if not known or not all(isinstance(part, dict) for part in known):
+        types = {name: type(value).__name__ for name, value in given.items()}
+        found = types or type(record).__name__
         raise ValueError(
             f"A training record is a JSON object with one or both of {', '.join(parts)}, each an "
             f"object (see leakcard.training_record). Received: {found}"
