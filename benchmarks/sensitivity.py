@@ -29,7 +29,7 @@ import phantoms
 from benchmarks import common
 from leakage import data, evaluation, paths
 from leakcard import facts, files
-from leakcard.copies import disguises, fingerprints
+from leakcard.copies import disguises
 from phantoms import sets
 
 DEFAULTS = {"data_dir": "", "sizes": "60,160", "seeds": 20, "jobs": 2, "kinds": "", "out": ""}
@@ -155,12 +155,6 @@ def assign(function):
     return functools.partial(change, alter)
 
 
-def crop(picture, rng):
-    """Cut by a fifth in each direction, wherever the rest lies."""
-    left, top = rng.uniform(0, 0.2, 2)
-    return fingerprints.crop_view(picture, (left, top, 0.2 - left, 0.2 - top))
-
-
 def shade(picture, rng):
     """Brighter to the right by up to 50 gray values: seen in a thumbnail."""
     slope = np.linspace(0, 50, picture.shape[1], dtype=np.float32)
@@ -212,7 +206,7 @@ LEAKS = {
     "mirrored copies": ("duplicates_across_splits", copy(disguises.COPIES["mirrored"])),
     "negative copies": ("duplicates_across_splits", copy(lambda picture, rng: 255 - picture)),
     "copies turned by 4 to 15 degrees": ("duplicates_across_splits", copy(sets.turn)),
-    "copies cut by 20 %": ("duplicates_across_splits", copy(crop)),
+    "copies cut by 20 %": ("duplicates_across_splits", copy(disguises.crop_fifth)),
     "four turned versions of each image": ("duplicates_across_splits", sets.SETS["turned_copies"]),
     "copies within training": ("duplicates_within_split", copy(JPEG, "train")),
     "copies under two labels": ("duplicates_across_labels", copy(JPEG, "train", other_label=True)),

@@ -64,3 +64,11 @@ def test_sensitivity_is_measured_once_a_set_and_read_by_the_pages_of_the_rules(t
 def test_every_kind_of_leak_names_a_row_that_a_card_has():
     assert len(sensitivity.LEAKS) >= 24 and len(sensitivity.CLEAN) >= 8
     assert {row for row, _ in sensitivity.LEAKS.values()} <= set(sensitivity.CHECK_OF)
+
+
+def test_copies_cut_by_a_fifth_keep_four_fifths_each_way():
+    table, pictures = sensitivity.LEAKS["copies cut by 20 %"][1](40, 0)
+    is_copy = table["image_id"].str.startswith("copy_")
+    height, width = next(p.shape for p, copied in zip(pictures, is_copy, strict=True) if not copied)
+    for place in is_copy.to_numpy().nonzero()[0]:
+        assert pictures[place].shape == pytest.approx((0.8 * height, 0.8 * width), abs=1)
