@@ -330,6 +330,27 @@ def test_images_a_patient_are_no_pass_and_no_alarm_where_nobody_gave_patients(co
     assert "No column" not in known.reason
 
 
+def test_what_is_not_known_of_the_splits_is_said_of_splits():
+    rng = np.random.default_rng(0)
+    split = np.repeat(["train", "test"], [300, 100])
+    table = pd.DataFrame({"image_id": [str(n) for n in range(400)], "label": "a", "split": split})
+    table["view"] = np.where(split == "train", "AP", "PA")
+    table["sex"] = rng.choice(["F", "M"], 400)
+    table.loc[table.index % 4 == 0, ["view", "sex"]] = np.nan
+    table["source"] = np.where(split == "train", "x", None)
+    only = {"splits": leakcard.CHECKS["splits"]}
+    card = leakcard.audit(table, checks=only)
+    differs, same = card.get_row("split_view"), card.get_row("split_sex")
+    assert differs.status == "warn" and same.status == "pass"
+    assert differs.reason.startswith("It differs. For an internal test this is a fault")
+    assert same.reason.startswith("It does not differ.")
+    for row in (differs, same):
+        assert row.reason.endswith("Not known for 25% of the images.")
+    assert "for one split and not for another" in card.get_row("split_source").reason
+    few = leakcard.audit(table[297:303], checks=only).get_row("split_sex")
+    assert few.reason == "The sex is known for too few patients (under 5 of a split)."
+
+
 def test_the_cards_of_a_study_are_read_in_the_order_in_which_they_were_written(card, tmp_path):
     draws = {"z, as drawn": card, "a (strict)": card}
     paths = leakcard.write_cards(tmp_path / "03_correct", draws)

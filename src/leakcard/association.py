@@ -14,60 +14,62 @@ ACTIONS = {
     "L3.3": "Take all classes from one population, or match and report within its groups.",
     "L2": "Make files and pictures alike before training, and test on others.",
 }
+FOLLOWS = (
+    "It follows the label: a classifier that sees it, or what goes with it, need not look at the "
+    "subject."
+)
+FOLLOWS_NOT = "It does not follow the label."
 
 
-def compare_names(images, units, name, code, title, num_permutations, seed):
+def compare_names(images, units, name, code, title, num_permutations, seed, by="label"):
     """Test whether a property follows the label, by bias-corrected Cramer's V.
 
     Parameters
     ----------
     images : DataFrame
-        One row an image, with `label` and the property.
+        One row an image, with the label and the property.
     units : ndarray of shape (n_images,)
         Independent units, such as patients.
     name, code, title : str
         The column, and what the row says of it.
     num_permutations, seed : int
+    by : {"label", "split"}
+        The column that is the label.
 
     Returns
     -------
     Row
     """
     row = {"code": code, "check": name, "title": title}
-    is_labelled = images["label"].notna()
-    labelled, units = images[is_labelled], units[is_labelled]
-    values = labelled[name]
+    kind = "class" if by == "label" else by
+    is_labelled = images[by].notna()
+    images, units = images[is_labelled], units[is_labelled]
+    labels, values = images[by], images[name]
     if values.isna().all():
         return ask(row, name, "is not known for any image")
-    if labelled["label"].nunique() < 2:
-        return ask(row, name, "cannot follow a label where there is one class only")
+    if labels.nunique() < 2:
+        return ask(row, name, f"cannot follow a label where there is one {kind} only")
     known = values.notna().to_numpy()
-    tested = keep_testable(labelled["label"], units, known)
-    only_missing = not (tested & known).any() or (
-        labelled.loc[tested & known, "label"].nunique() < 2
-    )
+    tested = keep_testable(labels, units, known)
+    only_missing = not (tested & known).any() or labels[tested & known].nunique() < 2
     if only_missing:  # known for one class only: whether it is known follows the label
-        chosen = keep_testable(labelled["label"], units, np.ones(len(labelled), dtype=bool))
-        values = pd.Series(np.where(known, "known", "missing"), index=labelled.index)
+        chosen = keep_testable(labels, units, np.ones(len(labels), dtype=bool))
+        values = pd.Series(np.where(known, "known", "missing"), index=labels.index)
     else:
         chosen = tested & known
-    codes = pd.factorize(labelled.loc[chosen, "label"], sort=True)[0]
+    codes = pd.factorize(labels[chosen], sort=True)[0]
     if len(set(codes)) < 2:
-        return ask(row, name, f"is known for too few patients (under {MIN_PATIENTS} of a class)")
+        return ask(row, name, f"is known for too few patients (under {MIN_PATIENTS} of a {kind})")
     test = stats.measure_association(
         codes, _pool_rare(values[chosen]), units[chosen], num_permutations, seed
     )
     status = card_rows.judge_effect(test.effect)
-    shares = _describe_shares(labelled.loc[chosen, "label"], values[chosen])
+    shares = _describe_shares(labels[chosen], values[chosen])
     figure = f"V = {test.effect:.2f}, {shares}; {len(set(units[chosen]))} independent units"
     missing = f" Not known for {1 - known.mean():.0%} of the images." if not known.all() else ""
     if only_missing:
         status = "warn" if status == "fail" else status
-        missing = " It is known for one class and not for another, so that it cannot be compared."
-    reason = "It follows the label: " if status != "pass" else "It does not follow the label."
-    if status != "pass":
-        reason += "a classifier that sees it, or what goes with it, need not look at the subject."
-    action = "" if status == "pass" else ACTIONS[code]
+        missing = f" It is known for one {kind} and not for another, so that it cannot be compared."
     tested = card_rows.describe_test(test) if len(set(values[chosen])) > 1 else {}
     return Row(
         **row,
@@ -75,8 +77,8 @@ def compare_names(images, units, name, code, title, num_permutations, seed):
         figure=figure,
         **tested,
         value=test.effect,
-        reason=reason + missing,
-        action=action,
+        reason=(FOLLOWS_NOT if status == "pass" else FOLLOWS) + missing,
+        action="" if status == "pass" else ACTIONS[code],
     )
 
 

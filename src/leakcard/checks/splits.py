@@ -52,13 +52,13 @@ def check_splits(table, images, units, num_permutations, seed):
             reason="There are not two splits to compare.",
             question="Are training and test images from the same place and time?",
         )
-    table = images.assign(**{f"{name} ": images[name] for name in PROPERTIES}, label=parts)
+    images = images.assign(split=parts)
     rows = []
     for name, title in PROPERTIES.items():
         if not images[name].notna().any():
             continue
         row = association.compare_names(
-            table, np.asarray(units), f"{name} ", "L3.3", title, num_permutations, seed
+            images, np.asarray(units), name, "L3.3", title, num_permutations, seed, by="split"
         )
         rows.append(_reword(row, f"split_{name}"))
     return rows
@@ -66,12 +66,12 @@ def check_splits(table, images, units, num_permutations, seed):
 
 def _reword(row, check):
     """Say of a row about the label what it means about the split."""
-    changes = {"check": check}
+    reason = row.reason.replace(association.FOLLOWS, f"It differs. {MEANING}")
+    reason = reason.replace(association.FOLLOWS_NOT, "It does not differ.")
+    changes = {"check": check, "reason": reason}
     if row.status in ("warn", "fail"):
-        changes |= {"status": "warn", "reason": f"It differs. {MEANING}", "action": ""}
+        changes |= {"status": "warn", "action": ""}
         changes["question"] = "Is the test set meant to be external?"
-    elif row.status == "pass":
-        changes["reason"] = "It does not differ."
-    else:
+    elif row.status == "not testable":
         changes["question"] = "Does it differ between training and test set?"
     return dataclasses.replace(row, **changes)
