@@ -29,6 +29,13 @@ def test_disguised_images_are_found_again(card):
     assert all(rules.find_rule(row) is not None for row in (copies, absurd))
 
 
+def test_the_search_that_is_tried_is_the_one_that_the_card_used(card):
+    fast = leakcard.audit(card.table, copies="fast", checks={})
+    copies, _ = calibration.calibrate(fast, 6, ("mirrored", "negative"), num_permutations=99)
+    assert copies.status == "warn" and "by the fast search (50.0%" in copies.figure
+    assert "fewest of 'negative': 0" in copies.figure
+
+
 def test_what_is_not_found_on_images_like_these_is_no_pass(card):
     """Smooth images of 96 pixels keep no points when they are compressed so far."""
     copies, _ = calibration.calibrate(card, 10, ("JPEG quality 10",), num_permutations=99)
