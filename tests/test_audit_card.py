@@ -351,6 +351,20 @@ def test_what_is_not_known_of_the_splits_is_said_of_splits():
     assert few.reason == "The sex is known for too few patients (under 5 of a split)."
 
 
+def test_copies_in_training_and_validation_are_pairs_and_no_share_where_there_is_no_test_set():
+    names = [str(number) for number in range(20)]
+    split = ["train", "val"] * 10
+    table = pd.DataFrame({"image_id": names, "label": "a", "split": split, "sha256": names})
+    copies = pd.DataFrame({"image_id_a": ["0", "2"], "image_id_b": ["1", "3"], "kind": "near"})
+    only = {"duplicates": leakcard.CHECKS["duplicates"]}
+    row = leakcard.audit(table, pairs=copies, checks=only).get_row("duplicates_across_splits")
+    assert row.status == "warn" and row.value == 2 and row.lower is None
+    assert row.figure == "2 pairs between training and validation (2 near)"
+    assert row.reason.startswith("Validation images") and row.images == ("0", "1", "2", "3")
+    row = leakcard.audit(table, pairs=copies[:0], checks=only).get_row("duplicates_across_splits")
+    assert row.status == "pass" and row.figure == "0 pairs between training and validation"
+
+
 def test_the_cards_of_a_study_are_read_in_the_order_in_which_they_were_written(card, tmp_path):
     draws = {"z, as drawn": card, "a (strict)": card}
     paths = leakcard.write_cards(tmp_path / "03_correct", draws)

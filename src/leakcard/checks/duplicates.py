@@ -94,7 +94,12 @@ def _describe_across(table, across, pairs):
     if table["split"].nunique() < 2:
         question = "Were duplicates removed before the images were split?"
         return card_rows.ask(ACROSS_SPLITS, "There are not two splits to compare.", question)
+    trained_on = "Validation images that were trained on choose the model that remembers best."
+    action = "Keep one of each, or all copies in one split, then train and test again."
     is_test = table["split"] == "test"
+    if not is_test.any():
+        what = "pairs between training and validation"
+        return _describe_pairs(ACROSS_SPLITS, across, pairs, trained_on, action, what)
     if across.empty:
         return _describe_none(ACROSS_SPLITS, f"0 of {is_test.sum()} test images", pairs)
     # A link of two splits has at most one side in the test set.
@@ -103,7 +108,7 @@ def _describe_across(table, across, pairs):
         *across.loc[across["split_b"] == "test", "image_id_b"],
     }
     num_test, num_seen = int(is_test.sum()), int(table.loc[is_test, "image_id"].isin(seen).sum())
-    share = num_seen / num_test if num_test else float("nan")
+    share = num_seen / num_test
     lower, upper = intervals.wilson_interval(num_seen, num_test)
     return Row(
         **ACROSS_SPLITS,
@@ -114,22 +119,20 @@ def _describe_across(table, across, pairs):
         value=share,
         lower=lower,
         upper=upper,
-        reason="Test images that were trained on measure memory."
-        if num_seen
-        else "Validation images that were trained on choose the model that remembers best.",
-        action="Keep one of each, or all copies in one split, then train and test again.",
+        reason="Test images that were trained on measure memory." if num_seen else trained_on,
+        action=action,
     )
 
 
-def _describe_pairs(row, links, pairs, reason, action):
+def _describe_pairs(row, links, pairs, reason, action, what="pairs"):
     links = links.drop_duplicates(["image_id_a", "image_id_b"])
     if links.empty:
-        return _describe_none(row, "0 pairs", pairs)
+        return _describe_none(row, f"0 {what}", pairs)
     return Row(
         **row,
         **card_rows.name_images([*links["image_id_a"], *links["image_id_b"]]),
         status="warn",
-        figure=f"{len(links)} pairs ({_count_kinds(links)}){_tell_search(pairs)}",
+        figure=f"{len(links)} {what} ({_count_kinds(links)}){_tell_search(pairs)}",
         value=len(links),
         reason=reason,
         action=action,
