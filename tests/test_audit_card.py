@@ -365,6 +365,23 @@ def test_copies_in_training_and_validation_are_pairs_and_no_share_where_there_is
     assert row.status == "pass" and row.figure == "0 pairs between training and validation"
 
 
+@pytest.mark.parametrize("split", [["train", "test"], ["train", "val"], ["train", "train"]])
+@pytest.mark.parametrize("devices", [["d"], ["d", "e"], ["d", None], [None]])
+def test_rows_of_a_group_speak_of_the_group_and_not_of_patients(split, devices):
+    table = pd.DataFrame(
+        {"image_id": [str(n) for n in range(40)], "label": ["a", "b", "b", "b"] * 10}
+    )
+    table["split"] = split * 20
+    table["device"] = pd.Series(devices * (40 // len(devices)), dtype=object)
+    only = {"groups": leakcard.CHECKS["groups"]}
+    card = leakcard.audit(table, group="device", pairs=planted.NO_PAIRS, checks=only)
+    rows = [row for row in card.rows if row.check.startswith("device_")]
+    assert len(rows) == 2
+    for row in rows:
+        told = " ".join([row.title, row.figure, row.reason, row.action, row.question])
+        assert "device" in told and "patient" not in told and " who" not in told, told
+
+
 def test_the_cards_of_a_study_are_read_in_the_order_in_which_they_were_written(card, tmp_path):
     draws = {"z, as drawn": card, "a (strict)": card}
     paths = leakcard.write_cards(tmp_path / "03_correct", draws)

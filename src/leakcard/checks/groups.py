@@ -127,21 +127,21 @@ def _check_one(table, groups, name, plural, told_by):
         reason = f"No column says which images belong together ({plural})."
         if hint:
             reason += f" The file names look like the pattern {hint!r}: try --pattern {hint}."
-        question = "Were all images of a patient put into one split?"
+        question = f"Were all images of a {name} put into one split?"
         return [card_rows.ask(row, reason, question) for row in (across_splits, across_labels)]
     table, groups = table[known], groups[known].astype(str)
     note = f"by {told_by}"
     if not known.all():
         note += f"; known for {known.mean():.0%} of the images only"
-    rows = [_compare_splits(table, groups, across_splits, plural, note)]
+    rows = [_compare_splits(table, groups, across_splits, name, plural, note)]
     if table["label"].notna().any():
-        rows.append(_compare_labels(table, groups, across_labels, plural, note))
+        rows.append(_compare_labels(table, groups, across_labels, name, plural, note))
     else:
         rows.append(card_rows.ask(across_labels, "There are no labels.", "What are the labels?"))
-    return rows if known.all() else [_hold_back(row, known) for row in rows]
+    return rows if known.all() else [_hold_back(row, known, name) for row in rows]
 
 
-def _hold_back(row, known):
+def _hold_back(row, known, name):
     """What is not known for all images never passes."""
     if row.status != "pass":
         return row
@@ -149,17 +149,19 @@ def _hold_back(row, known):
         row,
         status="not testable",
         reason=f"None is shared where they are known, but {1 - known.mean():.0%} are not known.",
-        question="Whose are the images without a patient?",
+        question=f"Whose are the images without a {name}?",
     )
 
 
-def _compare_splits(table, groups, row, plural, note):
+def _compare_splits(table, groups, row, name, plural, note):
+    who, whom = ("who", "whom") if name == "patient" else ("that", "that")
+    action = f"Split by {name}: all images of one go to one split."
     splits = table["split"]
     if splits.nunique() < 2:
-        question = "Were all images of a patient put into one split?"
+        question = f"Were all images of a {name} put into one split?"
         figure = f"{groups.nunique()} {plural} ({note})"
         return card_rows.ask(row, "There are not two splits to compare.", question, figure)
-    members = {name: set(groups[splits == name]) for name in image_table.SPLITS}
+    members = {part: set(groups[splits == part]) for part in image_table.SPLITS}
     elsewhere = members["train"] | members["val"]
     is_test = splits == "test"
     shared = is_test & groups.isin(elsewhere)
@@ -183,13 +185,13 @@ def _compare_splits(table, groups, row, plural, note):
             **card_rows.name_images(table.loc[shared, "image_id"]),
             status="fail",
             figure=f"{num_shared} of {num_test} test images ({share:.1%}; {lower:.1%} to "
-            f"{upper:.1%}) are of {groups[shared].nunique()} {plural} who are in training or "
+            f"{upper:.1%}) are of {groups[shared].nunique()} {plural} {who} are in training or "
             f"validation too ({note})",
             value=share,
             lower=lower,
             upper=upper,
-            reason="A network recognises a patient whom it has seen; new ones it has not.",
-            action="Split by patient: all images of one go to one split.",
+            reason=f"A network recognises a {name} {whom} it has seen; new ones it has not.",
+            action=action,
         )
     if inner:
         concerned = table.loc[groups.isin(inner) & (splits != "test"), "image_id"]
@@ -199,8 +201,8 @@ def _compare_splits(table, groups, row, plural, note):
             status="warn",
             figure=f"{len(inner)} {plural} are in training and validation ({note})",
             value=len(inner),
-            reason="Validation then rewards memory of patients.",
-            action="Split by patient: all images of one go to one split.",
+            reason=f"Validation then rewards memory of {plural}.",
+            action=action,
         )
     return Row(
         **row,
@@ -221,7 +223,7 @@ def _is_shared_within_sources(table, groups, shared):
     return bool(keys[shared].isin(elsewhere).any())
 
 
-def _compare_labels(table, groups, row, plural, note):
+def _compare_labels(table, groups, row, name, plural, note):
     unique = pd.DataFrame({"group": groups, "label": table["label"], "id": table["image_id"]})
     unique = unique.dropna(subset=["label"])
     num_labels = unique.groupby("group")["label"].nunique()
@@ -235,7 +237,7 @@ def _compare_labels(table, groups, row, plural, note):
         status="warn",
         figure=figure,
         value=len(both),
-        reason="Images of one patient are alike whatever their label: labels are not drawn "
-        "independently of patients.",
-        action="Keep such a patient in one split, and count patients, not images, in intervals.",
+        reason=f"Images of one {name} are alike whatever their label: labels are not drawn "
+        f"independently of {plural}.",
+        action=f"Keep such a {name} in one split, and count {plural}, not images, in intervals.",
     )
