@@ -1,6 +1,7 @@
 """Bring what people write to one spelling where that is certain, and name it where it is not."""
 
 import functools
+import itertools
 import re
 
 import numpy as np
@@ -19,7 +20,7 @@ YEARS_PER_UNIT = {"y": 1.0, "m": 1 / 12, "w": 7 / 365.25, "d": 1 / 365.25}
 _AGE = re.compile(
     r"(\d+(?:[.,]\d+)?)\s*(y|m|w|d)?(?:rs?|ears?|onths?|eeks?|ays?)?(?:\s*old)?\.?", re.I
 )
-_NUMERIC_DATE = re.compile(r"(\d{1,4})[/.-](\d{1,2})[/.-](\d{1,4})(?:[ T].*)?")
+_NUMERIC_DATE = re.compile(r"^(\d{1,2}[/.-]\d{1,2}[/.-](?:\d{4}|\d\d))(?:[ T].*)?$")
 
 
 def keep_any_text(function):
@@ -224,31 +225,24 @@ def _clean_dates(dates, notes):
     given = dates.dropna().astype(str).str.strip()
     if given.empty:
         return dates
-    iso = given.str.fullmatch(r"\d{4}(-\d\d?(-\d\d?([ T].*)?)?)?")
-    read = pd.to_datetime(given.where(iso), errors="coerce", format="ISO8601")
+    written = given.str.replace(r"^(\d{4})[/.](\d\d?)[/.](\d\d?)(?!\d)", r"\1-\2-\3", regex=True)
+    iso = written.str.fullmatch(r"\d{4}(-\d\d?(-\d\d?([ T].*)?)?)?")
+    read = pd.to_datetime(written.where(iso), errors="coerce", format="ISO8601")
     compact = given.str.fullmatch(r"(19|20)\d{6}(\.0)?")  # as in DICOM
-    dense = pd.to_datetime(given.where(compact).str[:8], errors="coerce", format="%Y%m%d")
-    read = read.fillna(dense)
-    parts = given.str.extract(_NUMERIC_DATE.pattern + "$")
-    numeric = read.isna() & parts[2].str.len().isin([2, 4])
-    if numeric.any():
-        first, second = (parts.loc[numeric, column].astype(float) for column in (0, 1))
-        day_first, month_first = (first > 12).any(), (second > 12).any()
-        if day_first != month_first:
-            order = "day" if day_first else "month"
-            chosen = (
-                given[numeric].str.extract(r"^([\d/.-]+)")[0].str.replace(r"[.-]", "/", regex=True)
-            )
-            pattern = "%d/%m/" if day_first else "%m/%d/"
-            long = chosen.str.fullmatch(r".*/\d{4}")
-            values = pd.to_datetime(chosen.where(long), errors="coerce", format=pattern + "%Y")
-            values = values.fillna(
-                pd.to_datetime(chosen.where(~long), errors="coerce", format=pattern + "%y")
-            )
-            read = read.fillna(values)
+    read = read.fillna(_parse_dates(given.where(compact).str[:8], "%Y%m%d"))
+    numeric = given.where(read.isna()).str.extract(_NUMERIC_DATE.pattern)[0]
+    numeric = numeric.str.replace(r"[.-]", "/", regex=True)
+    ways = {
+        order: _parse_dates(numeric, f"{form}%Y").fillna(_parse_dates(numeric, f"{form}%y"))
+        for order, form in {"day": "%d/%m/", "month": "%m/%d/"}.items()
+    }
+    for (order, one), (_, other) in itertools.permutations(ways.items()):
+        alone = one.notna() & other.isna()
+        if alone.any() and not (other.notna() & one.isna()).any():
+            read = read.fillna(one)
             notes.append(
-                f"Column date: {numeric.sum()} dates such as {given[numeric].iloc[0]!r} are read "
-                f"with the {order} first, since another order does not fit all of them."
+                f"Column date: {one.notna().sum()} dates such as {given[one.notna()].iloc[0]!r} "
+                f"are read with the {order} first, since another order does not fit all of them."
             )
     words = read.isna() & given.str.contains("[a-z]{3}", case=False, regex=True)
     if words.any():
@@ -260,3 +254,7 @@ def _clean_dates(dates, notes):
             f"say: {list_some(given[unread])}. Write them as YYYY-MM-DD."
         )
     return read.dt.strftime("%Y-%m-%d").reindex(dates.index).astype(object)
+
+
+def _parse_dates(text, form):
+    return pd.to_datetime(text, errors="coerce", format=form)
