@@ -117,6 +117,16 @@ def test_scores_of_several_models_are_read_and_their_calibration_is_measured(tmp
     assert len(lines) == 2 and all("nothing of them was found in training" in x for x in lines)
 
 
+@pytest.mark.parametrize("name", ["NA", "None", "null"])
+def test_a_class_may_be_called_as_others_call_what_is_missing(tmp_path, name):
+    card = make_card()
+    for table in (card.table, card.units):
+        table["label"] = table["label"].replace("dog", name)
+    said = say(make_card()).replace("dog", name)
+    scores = score(card, said, tmp_path).set_index(["group", "metric"])
+    assert scores.loc[(predictions.ALL, "accuracy"), "value"] == 1
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -46,7 +46,7 @@ def read_predictions(path, card):
         label is none of the set.
     """
     try:
-        table = pd.read_csv(path, dtype=str)
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)  # a class may be called NA
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise _refuse("They are no table", "a CSV file", f"{path} ({error})") from error
     name = next((name for name in IMAGE_NAMES if name in table), None)
