@@ -117,6 +117,19 @@ def test_scores_of_several_models_are_read_and_their_calibration_is_measured(tmp
     assert len(lines) == 2 and all("nothing of them was found in training" in x for x in lines)
 
 
+def test_an_image_without_a_label_is_left_out_and_counted_not_wrong(tmp_path):
+    card = make_card()
+    said = say(card)
+    for table, column in ((card.table, "image_id"), (card.units, "image")):
+        table.loc[table[column].isin(["test_003", "test_030"]), "label"] = None
+    scores = score(card, said, tmp_path)
+    whole = scores.set_index(["group", "metric"]).loc[(predictions.ALL, "accuracy")]
+    assert (whole["value"], whole["n"]) == (1, 58)
+    assert predictions.describe_scores(scores)[1:] == ["Not scored: 2 test images without a label."]
+    without = said[said["image"] != "test_003"]  # nor need a model have said anything of it
+    assert score(card, without, tmp_path)["n"].max() == 58
+
+
 @pytest.mark.parametrize("name", ["NA", "None", "null"])
 def test_a_class_may_be_called_as_others_call_what_is_missing(tmp_path, name):
     card = make_card()

@@ -95,29 +95,32 @@ def _select_test(table, card):
     if found.duplicated().any():
         twice = found[found.duplicated()].tolist()
         raise _refuse(f"{len(twice)} images are there twice", "one row an image", twice[:3])
-    test = _list_test(card)
+    test, _ = _list_test(card)
     if test.empty:
-        raise _refuse("The audited set has no test images", "a split named test", "none")
+        raise _refuse(
+            "The audited set has no test images", "a split named test, with labels", "none"
+        )
     left_out = sorted(set(test["image"]) - set(found))
     if left_out:
-        expected = f"all {len(test)} test images that could be read"
+        expected = f"all {len(test)} test images that could be read and have a label"
         raise _refuse(f"{len(left_out)} test images are left out", expected, left_out[:3])
     table = table.assign(image=found)
     return table[table["image"].isin(test["image"])].reset_index(drop=True)
 
 
 def _list_test(card):
-    """Test images that could be read: label, unit, traits, and whether training has their unit."""
+    """Test images with a label, by unit, traits and leak, and how many have none."""
     units = card.units.astype({"image": str})
     outside = units[units["split"].notna() & (units["split"] != "test")]
     test = card.table[card.table["split"] == "test"].drop_duplicates("image_id")
+    num_unlabelled, test = int(test["label"].isna().sum()), test[test["label"].notna()]
     test = test.rename(columns={"image_id": "image"}).astype({"image": str})
     unit = units.drop_duplicates("image").set_index("image")["unit"]
     test["unit"] = test["image"].map(unit).to_numpy()
     test["leak"] = np.where(test["unit"].isin(outside["unit"]), LEAKED, CLEAN)
     ages = pd.cut(test["age_years"].astype(float), [-np.inf, *AGES.values()], right=False,
                   labels=list(AGES))  # fmt: skip
-    return test.assign(age=ages.astype(object))
+    return test.assign(age=ages.astype(object)), num_unlabelled
 
 
 def _find_scores(table, labels):
@@ -177,8 +180,10 @@ def score_predictions(card, predictions, num_bootstrap=1000, seed=0):
         images minus that on the clean ones, paired over units: what the leak adds to the score) or,
         where scores are probabilities, "overconfidence" (mean confidence minus accuracy) and
         "calibration error" (over `NUM_BINS` bins of equal size; biased upwards in small sets).
+        `attrs["notes"]` says how many test images were left out, since they have no label.
     """
-    test = _list_test(card).sort_values("image", ignore_index=True)
+    test, num_unlabelled = _list_test(card)
+    test = test.sort_values("image", ignore_index=True)
     said = {
         model: rows.set_index("image").loc[test["image"]]
         for model, rows in predictions.groupby("model", sort=False)
@@ -229,8 +234,10 @@ def score_predictions(card, predictions, num_bootstrap=1000, seed=0):
         add("calibration", ALL, "calibration error", everything,
             _measure_calibration(counts, confidence, correct))  # fmt: skip
     table = pd.DataFrame(rows, columns=COLUMNS)
-    table = table[table["value"].notna()]
-    return table.sort_values("model", kind="stable", ignore_index=True)
+    table = table[table["value"].notna()].sort_values("model", kind="stable", ignore_index=True)
+    if num_unlabelled:
+        table.attrs["notes"] = [f"Not scored: {num_unlabelled} test images without a label."]
+    return table
 
 
 def _measure_calibration(counts, confidence, correct):
@@ -245,7 +252,7 @@ def _measure_calibration(counts, confidence, correct):
 
 
 def describe_scores(scores):
-    """Say in a line or two of each model what its score is worth.
+    """Say in a line or two of each model what its score is worth, and what was not scored.
 
     Parameters
     ----------
@@ -278,7 +285,7 @@ def describe_scores(scores):
             line += f". Worst group: {worst['by']} {worst['group']}, {format_value(worst)}"
             line += f" on {worst['n']} (the worst of {len(groups)})"
         lines.append(line + ".")
-    return lines
+    return [*lines, *scores.attrs.get("notes", ())]
 
 
 def format_value(row, unit=""):
