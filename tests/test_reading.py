@@ -145,6 +145,14 @@ def test_columns_that_were_not_used_are_named(tmp_path):
     assert any("Not used: columns 'Follow-up #'" in note for note in table.attrs["notes"])
 
 
+@pytest.mark.parametrize("name", ["source", "Source", "hospital"])
+def test_a_column_of_sources_comes_before_one_of_collections(tmp_path, name):
+    write_images(tmp_path, ["1.png"])
+    table = write_list(tmp_path / "list.csv", f"path,{name},dataset\n1.png,Lyon,CheXpert\n")
+    assert table["source"].tolist() == ["Lyon"]
+    assert "Not used: columns 'dataset'." in table.attrs["notes"]
+
+
 def test_a_row_with_too_many_cells_is_refused_and_shown(tmp_path):
     with pytest.raises(
         ValueError, match="more cells than the header.*Received: .'1.png', 'a', 'b'"

@@ -438,7 +438,8 @@ def _name_columns(table, path, notes):
             folds = used
             renamed = {old: new for old, new in renamed.items() if new != "split"}
         elif _plain_name(used) in ("dataset", "set"):  # the name of a collection
-            renamed[used] = "source" if "source" not in renamed.values() else used
+            has_source = "source" in {*table.columns, *renamed.values()}
+            renamed[used] = used if has_source else "source"
     table = table.rename(columns=renamed)
     if "path" not in table.columns:
         raise ValueError(
