@@ -131,6 +131,17 @@ def test_paths_of_another_machine_are_found_by_their_ends(tmp_path):
     assert any("not there as written" in note for note in table.attrs["notes"])
 
 
+@pytest.mark.parametrize("root", ["", "/home/me/dev/set/"])
+@pytest.mark.parametrize("ids", [False, True])
+def test_splits_are_read_from_the_paths_below_what_all_share(tmp_path, root, ids):
+    names = ["train/patient1/a.png", "test/patient2/b.png"]
+    write_images(tmp_path, names)
+    rows = "".join(f"{root}{name},{number}\n" for number, name in enumerate(names))
+    table = write_list(tmp_path / "list.csv", f"path,{'image_id' if ids else 'number'}\n{rows}")
+    assert table["split"].tolist() == ["train", "test"]
+    assert table["patient_id"].tolist() == ["patient1", "patient2"]
+
+
 def test_a_name_that_fits_two_files_is_not_guessed(tmp_path):
     write_images(tmp_path, ["x/1.png", "y/1.png"])
     table = write_list(tmp_path / "list.csv", "path,label\n/gone/1.png,a\n")

@@ -321,11 +321,12 @@ def _read_list(path, table, folder, notes):
     if table.empty:
         raise ValueError(f"The list names no image. Expected a row an image. Received: {path}")
     _check_ids(table, notes)
+    written = table["path"]
     table["path"] = _find_files(table, folder, notes)
     if "mask_path" in table.columns:
         masks = table["mask_path"].map(lambda name: str(name).strip(), na_action="ignore")
         table["mask_path"] = masks.map(lambda name: str(folder / name), na_action="ignore")
-    _read_splits_from_paths(table, notes)
+    _read_splits_from_paths(table, written, notes)
     table.attrs["renamed"] = table.attrs.get("renamed", {})
     # What the files are is read from the files; a list may be of other copies.
     facts = ["width_px", "height_px", "file_format", "num_bytes", "sha256"]
@@ -559,9 +560,11 @@ def _count_same_end(one, other):
     return count
 
 
-def _read_splits_from_paths(table, notes):
+def _read_splits_from_paths(table, written, notes):
     """Where no column names split or patient, folders of the paths may (as in CheXpert)."""
-    parts = [tuple(Path(name.replace("\\", "/")).parts[:-1]) for name in table["image_id"]]
+    parts = [Path(name.strip().replace("\\", "/")).parts[:-1] for name in written]
+    shared = len(os.path.commonprefix(parts))  # where all lie together tells none of them apart
+    parts = [part[shared:] for part in parts]
     if "split" not in table.columns or table["split"].isna().all():
         found = [next((find_split(p) for p in part if find_split(p)), None) for part in parts]
         if all(found) and len(set(found)) > 1:
