@@ -156,6 +156,15 @@ def test_columns_that_were_not_used_are_named(tmp_path):
     assert any("Not used: columns 'Follow-up #'" in note for note in table.attrs["notes"])
 
 
+def test_facts_of_the_files_are_read_from_them_however_a_list_spells_their_columns(tmp_path):
+    write_images(tmp_path, ["1.png"])
+    table = write_list(tmp_path / "list.csv", "path,SHA256,Width_px\n1.png,abc,7\n")
+    assert not {"sha256", "width_px", "SHA256", "Width_px"} & set(table.columns)
+    assert table.attrs["notes"] == [
+        "Not used: columns width_px, sha256; they are read from the files."
+    ]
+
+
 @pytest.mark.parametrize("name", ["source", "Source", "hospital"])
 def test_a_column_of_sources_comes_before_one_of_collections(tmp_path, name):
     write_images(tmp_path, ["1.png"])

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from leakcard import hub, values
+from leakcard import facts, hub, values
 from leakcard import table as image_table
 from leakcard.table import find_split
 
@@ -312,7 +312,6 @@ def _name_classes(rows, notes):
 
 
 def _read_list(path, table, folder, notes):
-    given = list(table.columns)
     table = _name_columns(table, path, notes)
     num_unnamed = int(table["path"].isna().sum())
     if num_unnamed:
@@ -327,27 +326,23 @@ def _read_list(path, table, folder, notes):
         masks = table["mask_path"].map(lambda name: str(name).strip(), na_action="ignore")
         table["mask_path"] = masks.map(lambda name: str(folder / name), na_action="ignore")
     _read_splits_from_paths(table, written, notes)
-    table.attrs["renamed"] = table.attrs.get("renamed", {})
     # What the files are is read from the files; a list may be of other copies.
-    facts = ["width_px", "height_px", "file_format", "num_bytes", "sha256"]
-    dropped = [name for name in facts if name in given]
+    dropped = [name for name in facts.FACTS if name in table.columns]
     if dropped:
         notes.append(f"Not used: columns {', '.join(dropped)}; they are read from the files.")
-    attrs = table.attrs
-    table = table.drop(columns=[name for name in facts if name in table.columns])
-    table.attrs = attrs | {"notes": notes}
+    table = table.drop(columns=dropped)
+    table.attrs["notes"] = notes
     return table
 
 
 def _read_text(path, notes):
     content = path.read_bytes()
-    for encoding in ("utf-16",) if content[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig",):
-        try:
-            return content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    notes.append("The list is not written in UTF-8; it is read as Windows-1252.")
-    return content.decode("cp1252", "replace")
+    try:
+        is_wide = content[:2] in (b"\xff\xfe", b"\xfe\xff")
+        return content.decode("utf-16" if is_wide else "utf-8-sig")
+    except UnicodeDecodeError:
+        notes.append("The list is not written in UTF-8; it is read as Windows-1252.")
+        return content.decode("cp1252", "replace")
 
 
 def _read_rows(path, notes):
@@ -448,7 +443,7 @@ def _name_columns(table, path, notes):
             f"`split`. Received: {list(table.columns)[:12]} in {path}"
         )
     for old, new in renamed.items():
-        if old != new:
+        if old != new and new not in facts.FACTS:
             others = [one for one in unsure.get(new, []) if one != old]
             also = f"; not used for it: {', '.join(others)}" if others else ""
             notes.append(f"Column {old!r} is read as {new}{also}.")
