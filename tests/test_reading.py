@@ -189,6 +189,12 @@ def test_folds_are_each_the_test_set_and_a_patient_in_two_folds_is_a_leak(tmp_pa
     assert row.status == "fail" and "in 2 of 5 folds" in row.figure
 
 
+def test_a_row_without_a_fold_is_in_none(tmp_path):
+    write_images(tmp_path, [f"{i}.png" for i in range(3)])
+    table = write_list(tmp_path / "list.csv", "path,fold\n0.png,1\n1.png,2.0\n2.png,\n")
+    assert table["split"].tolist()[:2] == ["fold 1", "fold 2"] and pd.isna(table["split"][2])
+
+
 def test_rows_that_name_no_image_are_counted(tmp_path):
     write_images(tmp_path, ["1.png"])
     table = write_list(tmp_path / "list.csv", "path,label\n1.png,a\n,a\n ,b\n")

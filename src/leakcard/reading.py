@@ -448,7 +448,8 @@ def _name_columns(table, path, notes):
             also = f"; not used for it: {', '.join(others)}" if others else ""
             notes.append(f"Column {old!r} is read as {new}{also}.")
     if folds and "split" not in table.columns and _holds_folds(table[folds]):
-        table["split"] = "fold " + table[folds].astype(str).str.replace(r"\.0$", "", regex=True)
+        numbers = table[folds].astype(str).str.replace(r"\.0$", "", regex=True)
+        table["split"] = ("fold " + numbers).where(table[folds].notna())  # pandas 2 writes "nan"
         notes.append(f"Column {folds!r} holds folds: each fold in turn is the test set.")
     contract = {*image_table.COLUMNS, "split", "folder"}
     unused = [name for name in table.columns if name not in contract and name != folds]
