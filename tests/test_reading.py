@@ -122,6 +122,18 @@ def test_masks_are_given_to_the_images_of_their_name(tmp_path):
     assert len(table) == 6 and table["mask_path"].notna().all() and set(table["label"]) == {"a"}
 
 
+def test_two_masks_of_one_image_are_counted_and_none_is_guessed(tmp_path):
+    folders = ("images", "left_mask", "right_mask")
+    write_images(tmp_path, [f"{folder}/1.png" for folder in folders])
+    write_images(tmp_path, ["images/2.png", "left_mask/2.png"])
+    table = reading.read_images(tmp_path).set_index("image_id")
+    assert table["mask_path"].notna().tolist() == [False, True]
+    notes = table.attrs["notes"]
+    assert "Left out: 3 images in folders of masks ('left_mask', 'right_mask')." in notes
+    (note,) = [note for note in notes if note.startswith("Not used: masks of 1 names")]
+    assert note.endswith("such as 'left_mask/1.png' and 'right_mask/1.png'.")
+
+
 def test_paths_of_another_machine_are_found_by_their_ends(tmp_path):
     write_images(tmp_path, ["train/a/1.png", "test/a/1.png"])
     rows = "path,label\nC:\\data\\set\\train\\a\\1.png,a\nC:\\data\\set\\test\\a\\1.png,a\n"

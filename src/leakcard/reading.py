@@ -234,7 +234,9 @@ def _separate_masks(files, parts, notes):
     }
     if all(is_mask.values()) or not any(is_mask.values()):
         return {}, files
-    masks = {(_without_kind(parts[file]), file.stem): str(file) for file in files if is_mask[file]}
+    masks = collections.defaultdict(list)
+    for file in filter(is_mask.get, files):
+        masks[_without_kind(parts[file]), file.stem].append(file)
     folders = {
         part
         for file in files
@@ -242,7 +244,16 @@ def _separate_masks(files, parts, notes):
         if is_mask[file] and MASK_FOLDERS.fullmatch(part.lower())
     }
     named = values.list_some(folders)
-    notes.append(f"Left out: {len(masks)} images in folders of masks ({named}).")
+    num_masks = sum(is_mask.values())
+    notes.append(f"Left out: {num_masks} images in folders of masks ({named}).")
+    several = [some for some in masks.values() if len(some) > 1]
+    if several:
+        shown = [_show("/".join((*parts[file], file.name))) for file in several[0][:2]]
+        notes.append(
+            f"Not used: masks of {len(several)} names, since several are of the same name, such as "
+            f"{shown[0]!r} and {shown[1]!r}."
+        )
+    masks = {key: str(some[0]) for key, some in masks.items() if len(some) == 1}
     return masks, [file for file in files if not is_mask[file]]
 
 
