@@ -483,6 +483,13 @@ def test_what_was_not_looked_at_is_said(tmp_path, capsys):
     assert "broken.png" in (tmp_path / "split.csv").read_text()
 
 
+def test_both_cards_say_once_what_was_guessed():
+    repaired = repair.repair_table(plant(40).assign(sex="1"), num_permutations=9)
+    for card in (repaired.before, repaired.after):
+        notes = card.about["notes"]
+        assert any("kept as they are" in note for note in notes) and len(set(notes)) == len(notes)
+
+
 def test_a_label_that_is_the_source_is_left_and_said_with_exit_code_1(tmp_path, capsys):
     paths = sorted(path for path in make_folder(tmp_path / "images", num_images=30).rglob("*.png"))
     table = pd.DataFrame({"path": paths, "label": [path.parts[-2] for path in paths]})

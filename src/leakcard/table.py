@@ -198,7 +198,9 @@ def complete_table(table, pattern=None, group=None):
         )
     named = known.where(known.str.startswith(FOLD), known.map(find_split))
     table["split"] = named.reindex(table.index).astype(object)
-    table.attrs = attrs | {"notes": [*attrs.get("notes", []), *notes]}
+    # A table that is completed again, as by a repair, has some of them.
+    notes = list(dict.fromkeys([*attrs.get("notes", []), *notes]))
+    table.attrs = attrs | {"notes": notes}
     if pattern is not None:
         table = infer_patients(table, pattern)
     table["patient_id"] = table["patient_id"].fillna(table["image_id"]).astype(str)
