@@ -82,6 +82,11 @@ def test_an_image_that_crossed_from_training_into_test_is_a_leak(baseline, tmp_p
         (lambda c: c | {"schema_version": 99}, "another form"),
         (lambda c: {"hello": 1}, "no report card"),
         (lambda c: c | {"accepted": {"bordr": "x"}}, "no check of these cards.*bordr"),
+        (
+            lambda c: c | {"accepted": ["age_group"]},
+            r'accepted` in .*known.json .*such as {"age_group": ".*Received: \["age_group"\]',
+        ),
+        (lambda c: c | {"accepted": {"test_set": " "}}, 'a reason.*Received: {"test_set": " "}'),
     ],
 )
 def test_a_baseline_that_cannot_be_used_is_refused(baseline, tmp_path, capsys, change, message):

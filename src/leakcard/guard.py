@@ -62,11 +62,21 @@ def compare_to_baseline(card, path):
     Raises
     ------
     ValueError
-        If the file is no report card, is of another version, or accepts an unknown check.
+        If the file is no report card, is of another version, or accepts an unknown check or one
+        without a reason.
     """
     path = Path(path)
     before = cards.read_card(path)
     reasons = json.loads(path.read_text(encoding="utf-8")).get("accepted", {})
+    good = isinstance(reasons, dict) and all(
+        isinstance(why, str) and why.strip() for why in reasons.values()
+    )
+    if not good:
+        raise ValueError(
+            f"What the baseline accepts cannot be read. Expected `accepted` in {path} to give each "
+            'check a reason, such as {"age_group": "all controls are children, see the paper"}. '
+            f"Received: {json.dumps(reasons)}"
+        )
     unknown = set(reasons) - {row.check for row in [*before.rows, *card.rows]}
     if unknown:
         raise ValueError(
