@@ -201,6 +201,15 @@ def test_folds_are_each_the_test_set_and_a_patient_in_two_folds_is_a_leak(tmp_pa
     assert row.status == "fail" and "in 2 of 5 folds" in row.figure
 
 
+def test_a_row_that_arises_in_some_folds_alone_is_counted_of_all(tmp_path):
+    write_images(tmp_path, [f"{i}.png" for i in range(20)])
+    names = {0: "P-1", 1: "p01"}
+    rows = "".join(f"{i}.png,{'ab'[i % 2]},{i % 5},{names.get(i, f'q{i}')}\n" for i in range(20))
+    table = write_list(tmp_path / "list.csv", "path,label,fold,patient\n" + rows)
+    row = leakcard.audit(table, num_permutations=9).get_row("patient_spellings")
+    assert row.figure.endswith("(warn in 2 of 5 folds)")
+
+
 def test_a_row_without_a_fold_is_in_none(tmp_path):
     write_images(tmp_path, [f"{i}.png" for i in range(3)])
     table = write_list(tmp_path / "list.csv", "path,fold\n0.png,1\n1.png,2.0\n2.png,\n")

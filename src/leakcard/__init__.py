@@ -223,7 +223,7 @@ def _call_for_folds(check, measured, folds):
         turn["links"] = links.list_links(turn["table"], measured["pairs"], flat)
         for row in _call(check, turn):
             found.setdefault(row.check, []).append((fold, row))
-    return [rows.choose_worst(turns) for turns in found.values()]
+    return [rows.choose_worst(turns, len(folds)) for turns in found.values()]
 
 
 def _check_arguments(checks):

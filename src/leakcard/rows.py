@@ -130,13 +130,15 @@ class Rule:
     files: tuple[str, ...] = ()
 
 
-def choose_worst(turns):
+def choose_worst(turns, num_folds):
     """Return the worst of the rows of one check, and say of which fold it is.
 
     Parameters
     ----------
     turns : list of (str, Row)
         The fold that was the test set, and what was found.
+    num_folds : int
+        Of the card: a row need not arise in each.
 
     Returns
     -------
@@ -145,7 +147,7 @@ def choose_worst(turns):
     fold, worst = min(turns, key=lambda turn: STATUSES.index(turn[1].status))
     same = sum(row.status == worst.status for _, row in turns)
     told = f"{fold} as test set: {worst.figure}" if worst.figure else f"{fold} as test set"
-    return replace(worst, figure=f"{told} ({worst.status} in {same} of {len(turns)} folds)")
+    return replace(worst, figure=f"{told} ({worst.status} in {same} of {num_folds} folds)")
 
 
 def name_images(image_ids):
