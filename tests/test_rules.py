@@ -103,8 +103,9 @@ def test_measured_rates_stand_on_the_page_of_their_rule(tmp_path, capsys):
         "| clean | no leak: false alarms | 400 | 1 of 20 | 0.05 (0.01 to 0.24)"
     )
     assert told.count("Not measured.") == told.count("\n## ") - 1
-    assert command.main(["rules", "L2", "--rates", str(tmp_path / "none.csv")]) == 0
-    assert "Not measured: there is no" in capsys.readouterr().out
+    assert command.main(["rules", "L2", "--rates", str(tmp_path / "none.csv")]) == 2
+    assert "none.csv" in capsys.readouterr().err
+    assert "Not measured: there is no" in rules.format_page("L2")
 
 
 def test_rates_of_an_unknown_rule_or_without_a_column_are_refused(tmp_path):

@@ -92,15 +92,17 @@ def read_rates(path=RATES_PATH):
     Returns
     -------
     DataFrame or None
-        None if there is no such file.
+        None where those of the project are not.
 
     Raises
     ------
     ValueError
-        If a column is missing, or a rule is not one of ours.
+        If another file is not there, a column is missing, or a rule is not one of ours.
     """
     if not Path(path).is_file():
-        return None
+        if path == RATES_PATH:
+            return None
+        raise ValueError(f"There are no rates. Expected a CSV file. Received: {path}")
     rates = pd.read_csv(path, dtype={"rule": str, "kind": str, "size": str})
     missing = [name for name in RATE_COLUMNS if name not in rates]
     if missing:
