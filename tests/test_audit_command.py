@@ -185,6 +185,22 @@ def test_nothing_is_written_into_the_audited_folder(tmp_path, capsys, monkeypatc
     assert sorted(root.rglob("*")) == before
 
 
+@pytest.mark.parametrize("option", ["--junit", "--sarif"])
+def test_reports_for_ci_are_not_written_into_the_audited_folder(tmp_path, capsys, option):
+    root = make_folder(tmp_path / "images", num_images=2)
+    assert run(root, "--out", tmp_path / "card", option, root / "report") == 2
+    assert f"choose one with {option}" in capsys.readouterr().err
+    assert not (root / "report").exists() and not (tmp_path / "card").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_the_work(tmp_path, capsys, monkeypatch):
+    root = make_folder(tmp_path / "images", num_images=2)
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setattr(copies.search, "find_duplicates", lambda *_, **__: pytest.fail("searched"))
+    assert run(root, "--out", tmp_path / "file" / "card") == 2
+    assert "Expected a folder that may be written to" in capsys.readouterr().err
+
+
 def test_a_cache_inside_the_audited_folder_is_not_used(tmp_path, monkeypatch):
     root = make_folder(tmp_path / "images", num_images=2)
     monkeypatch.setenv("LEAKAGE_CACHE_DIR", str(root / "cache"))

@@ -190,7 +190,7 @@ def _add_options(parser, with_permutations=True):
     add("--no-pictures", action="store_true", help="HTML without thumbnails")
 
 
-def check_output(out, audited):
+def check_output(out, audited, option="--out"):
     """Refuse to write into the audited images.
 
     Raises
@@ -203,7 +203,7 @@ def check_output(out, audited):
         if out == place or place in out.parents:
             raise ValueError(
                 f"The report card would be written into the audited images. Expected a folder "
-                f"outside of {place}: choose one with --out. Received: {out}"
+                f"outside of {place}: choose one with {option}. Received: {out}"
             )
 
 
@@ -265,7 +265,7 @@ def read_input(options, out):
     Raises
     ------
     ValueError
-        If an option is out of range, or `out` lies in the audited images.
+        If an option is out of range, or `out` or another file lies in the audited images.
     """
     for name in ("permutations", "max_pixels"):
         if getattr(options, name) < 1:
@@ -277,6 +277,9 @@ def read_input(options, out):
     table = reading.read_images(target)
     audited = {target.resolve()} if target.is_dir() else reading.find_image_folders(table)
     check_output(out, audited)
+    for name in ("junit", "sarif"):
+        if getattr(options, name, None):
+            check_output(getattr(options, name), audited, f"--{name}")
     num_permutations = max(options.permutations, stats.LEAST_PERMUTATIONS)
     if num_permutations > options.permutations:
         table.attrs["notes"] = [
@@ -291,6 +294,7 @@ def audit_images(options, audit=leakcard.audit):
     """Return the card (or what `audit` returns) of what the command line names."""
     table, num_permutations = read_input(options, options.out)
     record = leakcard.read_record(options.record) if options.record else None
+    files.check_writable(options.out)
     return audit(
         table,
         record=record,
