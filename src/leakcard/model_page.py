@@ -2,7 +2,7 @@
 
 import html
 
-from leakcard import files, images, model_card, page, predictions
+from leakcard import files, model_card, page, predictions
 from leakcard.probes import FOLDER, OTHER
 from leakcard.rows import MARKS
 
@@ -19,10 +19,7 @@ LIMITS = (
     "Those that name a model (transplants; border and background only) hold together, by "
     "Bonferroni, for each model; of forty models that use nothing about one is named."
 )
-STYLE = """
-table{border-collapse:collapse;font-size:.9rem}td,th{padding:.2rem .5rem;text-align:left;
-vertical-align:top;border-bottom:1px solid #ddd}.pairs figure{width:140px}
-"""
+STYLE = ".pairs figure{width:140px}"
 
 
 def write_page(probes, with_pictures=True):
@@ -64,13 +61,6 @@ def tell_size(probes):
     )
 
 
-def _make_table(heads, lines):
-    head = "".join(f'<th scope="col">{name}</th>' for name in heads)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in line)}</tr>" for line in lines)
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return f'<div style="overflow-x:auto" tabindex="0">{table}</div>'
-
-
 def _format_table(scores, model):
     lines = []
     for line in model_card.tabulate(scores, model):
@@ -81,7 +71,7 @@ def _format_table(scores, model):
         interval = page.draw_interval({"metric": "accuracy", **accuracy})
         lines.append([*cells[:2], interval, *cells[2:]])
     heads = ("version", "accuracy", "0 to 1", "to the original", "calls changed", "verdict")
-    return _make_table(heads, lines)
+    return page.format_grid(heads, lines)
 
 
 def _format_meanings(probes):
@@ -91,7 +81,8 @@ def _format_meanings(probes):
         for version, told in model_card.TOLD.items()
         if version in there
     ]
-    return ["<h2>What a loss means</h2>", _make_table(("version", "made by", "a loss"), lines)]
+    heads = ("version", "made by", "a loss")
+    return ["<h2>What a loss means</h2>", page.format_grid(heads, lines)]
 
 
 def _choose_examples(probes, answers):
@@ -124,15 +115,7 @@ def _format_examples(probes, answers):
                 told.append(f"from {row.donor} ({row.donor_label})")
             told += [f"{model} says {said[row.image]}" for model, said in answers.items()]
             caption = "<br>".join(html.escape(text) for text in told)
-            picture = _read_picture(probes.folder / FOLDER / row.image)
+            picture = page.embed_image(probes.folder / FOLDER / row.image, row.image)
             parts.append(f"<figure>{picture}<figcaption>{caption}</figcaption></figure>")
         parts.append("</div>")
     return parts
-
-
-def _read_picture(path):
-    try:
-        picture = images.resize_image(images.decode_image(path), page.THUMBNAIL_PX)
-    except (OSError, ValueError):
-        return f"<span>{html.escape(path.name)} cannot be read</span>"
-    return page.embed_picture(picture, path.name)

@@ -103,32 +103,29 @@ def write_labels(folder, cards, with_pictures=True):
     Path
         Of `index.html`.
     """
-    folder, heads = Path(folder), []
+    folder, heads = Path(folder), ["row of the card"]
     for number, (name, card) in enumerate(cards.items(), start=1):
         place = name_file(number, name)
         card.write(folder / place, with_pictures)
-        link = f'<a href="{place}/report_card.html">{html.escape(name)}</a>'
-        heads.append(f'<th scope="col"{page.LEFT}>{link}</th>')
+        heads.append(f'<a href="{place}/report_card.html">{html.escape(name)}</a>')
     grid = leakcard.compare_cards(cards)
     counts = [(grid == status).sum(axis=1) for status in STATUSES[:2]]
     order = sorted(range(len(grid)), key=lambda row: [-count.iloc[row] for count in counts])
     lines = [
-        f'<tr><th scope="row"{page.LEFT}>{html.escape(" ".join(grid.index[row]))}</th>'
-        + "".join(
-            f'<td style="white-space:nowrap">{MARKS.get(status, "")} {status}</td>'
-            for status in grid.iloc[row]
-        )
-        + "</tr>"
+        [
+            f'<th scope="row">{html.escape(" ".join(grid.index[row]))}</th>',
+            *(
+                f'<td style="white-space:nowrap">{MARKS.get(status, "")} {status}</td>'
+                for status in grid.iloc[row]
+            ),
+        ]
         for row in order
     ]
     about = next(iter(cards.values())).about
     parts = [
         *page.open_page("Report cards by label"),
         "<p>A card a label: having it against not having it.</p>",
-        '<div style="overflow-x:auto" tabindex="0"><table>',
-        f'<tr><th scope="col"{page.LEFT}>row of the card</th>{"".join(heads)}</tr>',
-        *lines,
-        "</table></div>",
+        page.format_grid(heads, lines),
         *page.format_list("What was guessed, joined or not used", about["notes"]),
         f"<p>{about['num_unreadable']} images could not be read; the cards name them.</p>",
     ]

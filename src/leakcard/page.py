@@ -20,7 +20,8 @@ h2{font-size:1.25rem;margin:1.5rem 0 .5rem}h3{font-size:1rem;margin:0}p{margin:.
 summary{cursor:pointer}summary h2{display:inline}.finding details{font-size:.9rem}
 .pairs{display:flex;flex-wrap:wrap;gap:1rem}.pairs figure{margin:0;width:270px}
 .pairs img{width:128px;height:128px;border:1px solid #ddd}
-td,th{padding:.1rem .6rem .1rem 0}
+table{border-collapse:collapse;font-size:.9rem}td,th{padding:.2rem .5rem;text-align:left;
+vertical-align:top;border-bottom:1px solid #ddd}
 figcaption{font-size:.75rem;color:#555}code{font-size:.85rem}
 """
 # Dark text on light ground, told apart by sign and word as well as by colour.
@@ -152,15 +153,12 @@ def _format_scores(scores):
     """What predictions are worth: a sentence a model, then every score as number and line."""
     parts = format_list("What the scores are worth", predictions.describe_scores(scores))
     heads = ("model", "of", "score", "n (units)", "95 %", "0 to 1")
-    head = "".join(f'<th scope="col"{LEFT}>{name}</th>' for name in heads)
     lines = []
     for row in scores.to_dict("records"):
         told = (row["model"], f"{row['by']}: {row['group']}", row["metric"])
         told += (f"{row['n']} ({row['units']})", predictions.format_value(row))
-        cells = "".join(f"<td{LEFT}>{html.escape(str(cell))}</td>" for cell in told)
-        lines.append(f"<tr>{cells}<td>{draw_interval(row)}</td></tr>")
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
-    return [*parts, f'<div style="overflow-x:auto" tabindex="0">{table}</div>']
+        lines.append([*(html.escape(str(cell)) for cell in told), draw_interval(row)])
+    return [*parts, format_grid(heads, lines)]
 
 
 def draw_interval(row):
@@ -173,6 +171,25 @@ def draw_interval(row):
         f'stroke="#ddd"/><line x1="{left}" x2="{right}" y1="7" y2="7" stroke="#36c" '
         f'stroke-width="3"/><circle cx="{middle}" cy="7" r="4" fill="#036"/></svg>'
     )
+
+
+def format_grid(heads, lines):
+    """Return a table of a page of our own.
+
+    Parameters
+    ----------
+    heads : iterable of str
+        HTML.
+    lines : iterable of iterable of str
+        HTML; what begins as a cell, such as one with a colour, is one already.
+    """
+    head = "".join(f'<th scope="col">{name}</th>' for name in heads)
+    body = ""
+    for line in lines:
+        cells = (one if one.startswith(("<td", "<th")) else f"<td>{one}</td>" for one in line)
+        body += f"<tr>{''.join(cells)}</tr>"
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div style="overflow-x:auto" tabindex="0">{table}</div>'
 
 
 def format_list(title, items):
@@ -205,7 +222,7 @@ def _format_pairs(title, pairs, card):
     more = f": {len(shown)} of {len(pairs)} pairs" if len(pairs) > len(shown) else ""
     parts = [f'<h2>{title}{more}</h2><div class="pairs">']
     for name_a, split_a, name_b, split_b, kind in shown:
-        pictures = [_embed_image(paths.get(name), name) for name in (name_a, name_b)]
+        pictures = [embed_image(paths.get(name), name) for name in (name_a, name_b)]
         texts = [
             f"{name} ({split})" if split else name
             for name, split in ((name_a, split_a), (name_b, split_b))
@@ -251,12 +268,12 @@ def _format_box(path, box):
     return f"<figure>{''.join(pictures)}{caption}</figure>"
 
 
-def _embed_image(path, name):
-    """Return an image as HTML that holds its own small JPEG, or its name if it cannot be read."""
+def embed_image(path, name):
+    """Return an image as HTML that holds its own small JPEG, or that it cannot be read."""
     try:
         image = images.resize_image(images.decode_image(path), THUMBNAIL_PX)
     except (OSError, ValueError, TypeError):
-        return f"<span>{html.escape(name)}</span>"
+        return f"<span>{html.escape(name)} cannot be read</span>"
     return embed_picture(image, name)
 
 

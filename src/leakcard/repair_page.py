@@ -15,8 +15,7 @@ from leakcard.table import COLUMNS, SPLITS
 ACROSS_SPLITS = "_across_splits"
 ACCURACY = 0.9
 STYLE = """
-table{border-collapse:collapse;font-size:.9rem}td,th{padding:.2rem .5rem;text-align:left;
-vertical-align:top;border-bottom:1px solid #ddd}body{max-width:75rem}
+body{max-width:75rem}
 .bar{display:flex;height:1.2rem;margin:.2rem 0 .6rem}.bar span{display:block;overflow:hidden}
 """
 # Kept, came, left for another split, dropped.
@@ -255,20 +254,20 @@ def _format_sizes(repair):
     before, after = count_classes(repair)
     if before.empty:
         return []
-    heads = "".join(f"<th>{html.escape(str(name))}</th>" for name in ("split", "all", *before))
-    lines = ["<h2>Images by split and class, before and after</h2>"]
-    lines.append(f'<div style="overflow-x:auto"><table><tr>{heads}</tr>')
+    lines = []
     for split in before.index:
-        cells = [f"{before.loc[split].sum()} &rarr; {after.loc[split].sum()}"]
+        cells = [html.escape(str(split))]
+        cells += [f"{before.loc[split].sum()} &rarr; {after.loc[split].sum()}"]
         for name in before:
             pair = [int(one.loc[split, name]) for one in (before, after)]
             shares = [
                 one.loc[split, name] / max(one.loc[split].sum(), 1) for one in (before, after)
             ]
             cells.append(f"{pair[0]} ({shares[0]:.1%}) &rarr; {pair[1]} ({shares[1]:.1%})")
-        cells = "".join(f"<td>{cell}</td>" for cell in cells)
-        lines.append(f"<tr><td>{html.escape(str(split))}</td>{cells}</tr>")
-    return ["".join(lines) + "</table></div>"]
+        lines.append(cells)
+    heads = [html.escape(str(name)) for name in ("split", "all", *before)]
+    title = "<h2>Images by split and class, before and after</h2>"
+    return [title, page.format_grid(heads, lines)]
 
 
 def _format_cards(before, after):
@@ -278,17 +277,16 @@ def _format_cards(before, after):
     pairs = [tuple(one.get(name) for one in found) for name in names]
     statuses = [tuple(row.status if row else "" for row in pair) for pair in pairs]
     order = np.argsort([one[0] == one[1] for one in statuses], kind="stable")
-    lines = ["<table><tr><th>leak</th><th>checked</th><th>before</th><th>after</th></tr>"]
+    lines = []
     for number in order:
         row = pairs[number][0] or pairs[number][1]
-        cells = "".join(_format_cell(one) for one in pairs[number])
-        lines.append(f"<tr><td>{row.code}</td><td>{html.escape(row.title)}</td>{cells}</tr>")
-    return "".join(lines) + "</table>"
+        lines.append([row.code, html.escape(row.title), *map(_format_cell, pairs[number])])
+    return page.format_grid(("leak", "checked", "before", "after"), lines)
 
 
 def _format_cell(row):
     if row is None:
-        return "<td>no such row</td>"
+        return "no such row"
     told = row.reason if row.status == "not testable" else row.figure or row.reason
     return (
         f'<td style="background:{page.COLOURS[row.status]}"><strong>{MARKS[row.status]} '
