@@ -19,6 +19,7 @@ from leakcard import images, intervals
 
 # All images are measured at this size of the longer side: the size itself is no quality.
 MEASURED_PX = 256
+MODEL_FILES = ("brisque_model_live.yml", "brisque_range_live.yml")
 NUM_BRISQUE = 36
 BRISQUE_COLUMNS = tuple(f"brisque_{number:02d}" for number in range(1, NUM_BRISQUE + 1))
 SIMPLE_COLUMNS = ("sharpness", "contrast", "noise")
@@ -54,15 +55,15 @@ def can_compute_brisque():
     return hasattr(cv2, "quality")
 
 
-def measure_quality(table, model_path=None, range_path=None):
+def measure_quality(table, model_dir=None):
     """Measure the quality of every image of a table.
 
     Parameters
     ----------
     table : DataFrame
         With `image_id`, `label`, `patient_id` and `path`.
-    model_path, range_path : str or Path, optional
-        OpenCV's `brisque_model_live.yml` and `brisque_range_live.yml`, for the score.
+    model_dir : str or Path, optional
+        Folder with OpenCV's `MODEL_FILES`, for the score.
 
     Returns
     -------
@@ -75,27 +76,36 @@ def measure_quality(table, model_path=None, range_path=None):
     Raises
     ------
     ValueError
-        If only one of the two model files is given, one does not exist, or OpenCV has no BRISQUE.
+        If the folder lacks a model file, or OpenCV has no BRISQUE.
     """
-    model = _check_model(model_path, range_path)
+    missing = [
+        name for name in MODEL_FILES if model_dir and not pathlib.Path(model_dir, name).is_file()
+    ]
+    if missing or (model_dir and not can_compute_brisque()):
+        raise ValueError(
+            "The BRISQUE score cannot be computed. Expected OpenCV's contrib build and a folder "
+            f"with both files, {' and '.join(MODEL_FILES)}; leave it out for the features alone. "
+            f"Received: {model_dir}, not found: {missing}."
+        )
     rows = table.to_dict("records")
 
     def measure(row):
         image = images.decode_image(row["path"])
         return {name: row[name] for name in ("image_id", "label", "patient_id")} | describe_image(
-            image, *model
+            image, model_dir
         )
 
     return pd.DataFrame(list(images.map_threads(measure, rows, "measure quality")))
 
 
-def describe_image(image, model_path=None, range_path=None):
+def describe_image(image, model_dir=None):
     """Measure the quality of one image.
 
     Parameters
     ----------
     image : ndarray of shape (height, width[, 3]), dtype=uint8, in [0, 255]
-    model_path, range_path : str, optional
+    model_dir : str or Path, optional
+        As for `measure_quality`, not checked.
 
     Returns
     -------
@@ -118,9 +128,10 @@ def describe_image(image, model_path=None, range_path=None):
     if not np.isfinite(values).all():
         return found | {"note": "BRISQUE is undefined for this image"}
     found |= dict(zip(BRISQUE_COLUMNS, values, strict=True))
-    if model_path is None:
+    if not model_dir:
         return found | {"note": "features only: the model of the BRISQUE score is not here"}
-    score = cv2.quality.QualityBRISQUE_compute(gray, str(model_path), str(range_path))
+    paths = [str(pathlib.Path(model_dir, name)) for name in MODEL_FILES]
+    score = cv2.quality.QualityBRISQUE_compute(gray, *paths)
     return found | {"brisque_score": float(np.atleast_1d(score)[0]), "note": ""}
 
 
@@ -159,13 +170,8 @@ def find_outliers(values, known=None):
             f"the known ones. Received: {len(inside)} values, none finite."
         )
     lower, upper = np.nanpercentile(inside, [25, 75])
-    bounds = tuple(
-        float(v)
-        for v in (
-            lower - OUTLIER_RANGE * (upper - lower),
-            upper + OUTLIER_RANGE * (upper - lower),
-        )
-    )
+    beyond = OUTLIER_RANGE * (upper - lower)
+    bounds = float(lower - beyond), float(upper + beyond)
     return (values < bounds[0]) | (values > bounds[1]), bounds
 
 
@@ -217,20 +223,6 @@ def compare_classes(measured, column):
     pairs = pd.DataFrame(pairs)
     pairs.insert(5, "p_adjusted", intervals.adjust_p_values(pairs["p_value"]))
     return Comparison(statistic, p_value, statistic / (len(together) - 1), pairs)
-
-
-def _check_model(model_path, range_path):
-    given = [path for path in (model_path, range_path) if path]
-    if not given:
-        return None, None
-    missing = [str(path) for path in given if not pathlib.Path(path).is_file()]
-    if len(given) < 2 or missing or not can_compute_brisque():
-        raise ValueError(
-            "The BRISQUE score cannot be computed. Expected OpenCV's contrib build and both files, "
-            "brisque_model_live.yml and brisque_range_live.yml; leave both out for the features "
-            f"alone. Received: {[str(path) for path in given]}, not found: {missing}."
-        )
-    return str(model_path), str(range_path)
 
 
 def _shrink(gray):
