@@ -16,16 +16,13 @@ from PIL import Image
 import leakcard
 from leakage import paths
 from leakcard import __main__ as command
-from leakcard import copies, stats
+from leakcard import stats
 
 
 @pytest.fixture(autouse=True)
 def no_search(monkeypatch):
     """Leave the search for near-duplicates to its own tests."""
-    module = type(sys)("leakcard.copies.search")
-    module.find_duplicates = planted.find_same_files
-    monkeypatch.setitem(sys.modules, "leakcard.copies.search", module)
-    monkeypatch.setattr(copies, "search", module, raising=False)
+    monkeypatch.setattr("leakcard.copies.search.find_duplicates", planted.find_same_files)
 
 
 @pytest.fixture(autouse=True)
@@ -196,7 +193,9 @@ def test_reports_for_ci_are_not_written_into_the_audited_folder(tmp_path, capsys
 def test_a_folder_that_cannot_be_written_is_named_before_the_work(tmp_path, capsys, monkeypatch):
     root = make_folder(tmp_path / "images", num_images=2)
     (tmp_path / "file").write_text("in the way")
-    monkeypatch.setattr(copies.search, "find_duplicates", lambda *_, **__: pytest.fail("searched"))
+    monkeypatch.setattr(
+        "leakcard.copies.search.find_duplicates", lambda *_, **__: pytest.fail("searched")
+    )
     assert run(root, "--out", tmp_path / "file" / "card") == 2
     assert "Expected a folder that may be written to" in capsys.readouterr().err
 

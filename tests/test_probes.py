@@ -14,7 +14,7 @@ import toys
 from benchmarks import probes as benchmark
 from leakage import paths
 from leakcard import __main__ as command
-from leakcard import copies, images, model_card, probes, versions
+from leakcard import images, model_card, probes, versions
 from phantoms import sets
 
 LABELS = ("case", "control")
@@ -23,10 +23,7 @@ LABELS = ("case", "control")
 @pytest.fixture(autouse=True)
 def no_search(monkeypatch):
     """Leave the search for near-duplicates to its own tests."""
-    module = type(sys)("leakcard.copies.search")
-    module.find_duplicates = planted.find_same_files
-    monkeypatch.setitem(sys.modules, "leakcard.copies.search", module)
-    monkeypatch.setattr(copies, "search", module, raising=False)
+    monkeypatch.setattr("leakcard.copies.search.find_duplicates", planted.find_same_files)
 
 
 def write_list(folder, name="letters", num_images=40, seed=0, split="test", **columns):

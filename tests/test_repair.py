@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import sys
 
 import cv2
 import numpy as np
@@ -12,7 +11,7 @@ import pytest
 import scipy
 
 from leakcard import __main__ as command
-from leakcard import copies, findings, repair, repair_page, stats
+from leakcard import findings, repair, repair_page, stats
 
 SPLITS = ["train", "val", "test"]
 NO_PAIRS = pd.DataFrame(columns=findings.PAIR_COLUMNS)
@@ -21,10 +20,7 @@ NO_PAIRS = pd.DataFrame(columns=findings.PAIR_COLUMNS)
 @pytest.fixture(autouse=True)
 def no_search(monkeypatch):
     """Leave the search for near-duplicates to its own tests."""
-    module = type(sys)("leakcard.copies.search")
-    module.find_duplicates = planted.find_same_files
-    monkeypatch.setitem(sys.modules, "leakcard.copies.search", module)
-    monkeypatch.setattr(copies, "search", module, raising=False)
+    monkeypatch.setattr("leakcard.copies.search.find_duplicates", planted.find_same_files)
     monkeypatch.setattr(stats, "LEAST_PERMUTATIONS", 9)
 
 
@@ -585,7 +581,7 @@ def test_the_search_for_copies_is_the_one_that_was_asked_for(tmp_path, monkeypat
         asked.append(search)
         return planted.find_same_files(table)
 
-    monkeypatch.setattr(sys.modules["leakcard.copies.search"], "find_duplicates", find)
+    monkeypatch.setattr("leakcard.copies.search.find_duplicates", find)
     folder = make_folder(tmp_path / "images")
     run(folder, "--out", tmp_path / "out" / "split.csv", "--copies", "fast")
     assert asked == ["fast"]  # once: the second audit takes what the first has found

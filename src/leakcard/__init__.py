@@ -34,7 +34,7 @@ from leakcard.checks import (
     splits,
     test_set,
 )
-from leakcard.copies import links
+from leakcard.copies import links, search
 from leakcard.looks import Looks, measure_looks
 from leakcard.model_info import format_model_info
 from leakcard.reading import read_images
@@ -164,8 +164,6 @@ def audit(
     table, unreadable, readable = _describe(table)
     unique = table.drop_duplicates("image_id").reset_index(drop=True)
     if pairs is None and readable:
-        from leakcard.copies import search
-
         pairs = search.find_duplicates(unique[unique["sha256"].notna()], search=copies)
     if looks is None and readable:
         looks = measure_looks(unique)

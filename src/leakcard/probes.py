@@ -16,6 +16,7 @@ from tqdm import tqdm
 from leakcard import card as cards
 from leakcard import facts, files, images, versions
 from leakcard import table as image_table
+from leakcard.copies import search
 
 MANIFEST, NOTES, FOLDER = "manifest.csv", "probes.json", "images"
 MANIFEST_COLUMNS = ["image", "version", "original", "label", "unit", "donor", "donor_label"]
@@ -143,8 +144,6 @@ def write_probes(
         raise ValueError(
             "No test image can be read. Expected image files. Received: " + " ".join(notes[-3:])
         )
-    from leakcard.copies import search  # waited for only here
-
     columns = ("patient_id", "sha256", *([] if group is None else [group]))
     pairs = search.find_duplicates(test, search=copies)
     notes += pairs.attrs.get("notes", [])
