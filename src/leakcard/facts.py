@@ -1,47 +1,34 @@
 """Facts of the image files themselves, decoded once and remembered."""
 
 import os
-import tempfile
 import warnings
 from pathlib import Path
 
 import pandas as pd
 
-from leakcard import images
+from leakcard import files, images
 
 FACTS = ("width_px", "height_px", "file_format", "num_bytes", "sha256")
 _KEY = ["path", "size", "mtime_ns"]
 
 
-def _get_store_path(cache_dir):
-    return Path(cache_dir) / f"files-v{images.DECODER_VERSION}.csv"
-
-
-def _read_store(cache_dir):
-    if cache_dir is None:
-        return pd.DataFrame(columns=[*_KEY, *FACTS])
+def _read_store(store):
     try:
-        return pd.read_csv(
-            _get_store_path(cache_dir), dtype={"file_format": object, "sha256": object}
-        )
+        return pd.read_csv(store, dtype={"file_format": object, "sha256": object})
     except (FileNotFoundError, pd.errors.EmptyDataError):
         return pd.DataFrame(columns=[*_KEY, *FACTS])
 
 
-def _add_to_store(cache_dir, rows):
+def _add_to_store(store, rows):
     # Read again just before the write, and replaced in one step: another process may have
     # added its own. At worst, one of two simultaneous additions is computed again.
-    known = _read_store(cache_dir)
+    known = _read_store(store)
     new = pd.DataFrame(rows, columns=[*_KEY, *FACTS])
     merged = new if known.empty else pd.concat([known, new])
     merged = merged.drop_duplicates("path", keep="last").sort_values("path")
-    target = _get_store_path(cache_dir)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".tmp")
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
+        with files.open_atomic(store) as stream:
             merged.to_csv(stream, index=False)
-        os.replace(temporary, target)
     except OSError as error:
         warnings.warn(
             f"The facts of {len(rows)} files could not be kept and will be computed again: "
@@ -74,9 +61,10 @@ def describe_files(table, cache_dir=None):
         `num_bytes` and `sha256`. The others are in `attrs["unreadable"]`: a list of dicts with
         `image_id`, `path` and `reason`.
     """
+    store = cache_dir and Path(cache_dir) / f"files-v{images.DECODER_VERSION}.csv"
     known = {
         (row.path, row.size, row.mtime_ns): tuple(getattr(row, name) for name in FACTS)
-        for row in _read_store(cache_dir).itertuples(index=False)
+        for row in (_read_store(store).itertuples(index=False) if store else ())
     }
     facts, keys, wanted = {}, {}, []
     for path in dict.fromkeys(table["path"]):
@@ -94,9 +82,9 @@ def describe_files(table, cache_dir=None):
         results = images.map_threads(_inspect, wanted, "check images")
         facts |= zip(wanted, results, strict=True)
         fresh = [path for path in wanted if isinstance(facts[path], dict)]
-        if cache_dir is not None:
+        if store:
             _add_to_store(
-                cache_dir,
+                store,
                 [dict(zip(_KEY, keys[path], strict=True)) | facts[path] for path in fresh],
             )
     readable = [isinstance(facts[path], dict) for path in table["path"]]
