@@ -284,6 +284,12 @@ def test_what_was_not_probed_is_said(tmp_path, capsys):
         assert not rare["version"].str.endswith("own_class").any()
 
 
+def test_images_of_one_group_are_one_unit_however_its_column_is_spelled(tmp_path):
+    write_list(tmp_path, "plain", num_images=6, Device=list("aabbcc"))
+    assert run(tmp_path / "list.csv", "--out", tmp_path / "probes", "--group", "device") == 0
+    assert pd.read_csv(tmp_path / "probes" / "manifest.csv")["unit"].nunique() == 3
+
+
 def test_large_images_are_made_smaller_in_all_versions(tmp_path):
     write_list(tmp_path, "plain", num_images=6)
     assert run(tmp_path / "list.csv", "--out", tmp_path / "probes", "--max-side", 50) == 0

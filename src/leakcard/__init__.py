@@ -154,9 +154,8 @@ def audit(
         )
     if record is not None:
         record = training_record.check_record(record)
-    if group is not None:
-        group = image_table.find_column(table, group)
-    table = image_table.complete_table(table, pattern, group)
+    group = image_table.find_column(table, group)
+    table = image_table.complete_table(table, pattern)
     notes = list(table.attrs.get("notes", []))
     inferred = ", ".join(map(str, table.attrs.get("patient_id_inferred", [])))
     listed = table.copy()

@@ -47,7 +47,7 @@ class Probes:
     notes: list
 
 
-def select_test(table, pattern=None, group=None):
+def select_test(table, pattern=None):
     """Return the test images of a table, once each, and notes on those that cannot be probed.
 
     Raises
@@ -55,9 +55,7 @@ def select_test(table, pattern=None, group=None):
     ValueError
         If there are none.
     """
-    if group is not None:
-        group = image_table.find_column(table, group)
-    table = image_table.complete_table(table, pattern, group)
+    table = image_table.complete_table(table, pattern)
     test = table[table["split"] == "test"]
     notes = list(table.attrs.get("notes", []))
     if test.empty:
@@ -127,7 +125,8 @@ def write_probes(
     for name, value in (("images", max_images), ("side", longest_side_px)):
         if value < 1:
             raise ValueError(f"--max-{name} must be 1 or more. Received: {value}")
-    test, notes = select_test(table, pattern, group)
+    group = image_table.find_column(table, group)
+    test, notes = select_test(table, pattern)
     files.check_writable(folder)
     rng = np.random.default_rng([seed])
     if len(test) > max_images:
@@ -290,7 +289,8 @@ def read_probes(folder, table, pattern=None, group=None):
             f"The manifest cannot be read. Expected {MANIFEST} and {NOTES} as `leakcard probes` "
             f"wrote them. Received: {folder} ({error})"
         ) from error
-    test, _ = select_test(table, pattern, group)
+    image_table.find_column(table, group)
+    test, _ = select_test(table, pattern)
     known = dict(zip(test["image_id"], test["label"], strict=True))
     wrong = manifest.loc[manifest["original"].map(known) != manifest["label"], "original"]
     if len(wrong):

@@ -120,9 +120,8 @@ def repair_table(
     ValueError
         If there are not two splits, there are more folds than units, or an option does not fit.
     """
-    if group is not None:
-        group = image_table.find_column(table, group)
-    table = image_table.complete_table(table, pattern, group)
+    group = image_table.find_column(table, group)
+    table = image_table.complete_table(table, pattern)
     options = {"group": group, "num_permutations": num_permutations, "seed": seed}
     present = set(table["split"].dropna())
     replaced = num_folds is not None and (len(present) < 2 or image_table.list_folds(table))

@@ -150,7 +150,7 @@ def get_age_groups(table):
     return groups
 
 
-def complete_table(table, pattern=None, group=None):
+def complete_table(table, pattern=None):
     """Bring any table into the contract; infer patients from file names where asked.
 
     Parameters
@@ -160,8 +160,6 @@ def complete_table(table, pattern=None, group=None):
         there is. Rows may be repeated.
     pattern : str, optional
         A name of `PATTERNS` or a regular expression with a group; see `infer_patients`.
-    group : str, optional
-        A column that must be there.
 
     Returns
     -------
@@ -171,8 +169,7 @@ def complete_table(table, pattern=None, group=None):
     Raises
     ------
     ValueError
-        If neither path nor image_id is there, a split has an unknown name, or the group column
-        is absent.
+        If neither path nor image_id is there, or a split has an unknown name.
     """
     if not {"path", "image_id"} & set(table.columns):
         raise ValueError(
@@ -180,8 +177,6 @@ def complete_table(table, pattern=None, group=None):
             f"`split`. Rename its columns. Received: {list(table.columns)[:12]}"
         )
     attrs = dict(table.attrs)
-    if group is not None:
-        find_column(table, group)
     others = [name for name in table.columns if name not in COLUMNS and name != "split"]
     table = table.reindex(columns=[*COLUMNS, "split", *others]).reset_index(drop=True)
     for name in ("image_id", "path", "patient_id", "label", "split"):
@@ -214,14 +209,17 @@ def find_column(table, name):
     ----------
     table : DataFrame
         As `reading.read_images` returns it, with `attrs["renamed"]`.
-    name : str
-        The name in the user's own list, in any case, or that of `leakcard.COLUMNS`.
+    name : str or None
+        The name in the user's own list, in any case, or that of `leakcard.COLUMNS`; None means
+        none.
 
     Raises
     ------
     ValueError
         If there is no such column.
     """
+    if name is None:
+        return None
     renamed = table.attrs.get("renamed", {})
     for known in (name, *(n for n in [*renamed, *table.columns] if n.lower() == name.lower())):
         found = renamed.get(known, known)
