@@ -273,15 +273,15 @@ def load_images(paths, size_px, description="load images"):
     return loaded[[positions[str(path)] for path in paths]]
 
 
-def load_masks(paths, size_px, description="load masks"):
+def load_masks(paths, size_px):
     """Decode and resize many masks.
 
     Parameters
     ----------
     paths : sequence of str or Path
         Image files, white inside and black outside; each row must have one.
-    size_px, description
-        As `load_images`.
+    size_px : int
+        As for `load_images`.
 
     Returns
     -------
@@ -306,7 +306,7 @@ def load_masks(paths, size_px, description="load masks"):
         return resize_image(decode_image(path)[..., 0].astype(np.float32), size_px) >= 127.5
 
     masks = np.empty((len(paths), size_px, size_px), dtype=bool)
-    for row, mask in enumerate(map_threads(load, paths, description)):
+    for row, mask in enumerate(map_threads(load, paths, "load masks")):
         masks[row] = mask
     return masks
 

@@ -4,7 +4,6 @@ What its answers say is the business of `model_card`. No model is loaded.
 """
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +23,6 @@ MANIFEST_COLUMNS += ["share_changed"]
 MAX_IMAGES = 500
 LONGEST_SIDE_PX = 1024
 OWN, OTHER = "own_class", "other_class"
-NUM_JOBS = 2
 
 
 @dataclass
@@ -237,9 +235,7 @@ def _write_images(test, folder, longest_side_px):
             found.append((name, version, names[row], labels[row], unit, *of, changed))
         return found
 
-    with ThreadPoolExecutor(NUM_JOBS) as pool:  # Pillow and OpenCV release the interpreter lock
-        rows = pool.map(write, range(len(test)))
-        rows = list(tqdm(rows, "write probes", len(test), leave=False))
+    rows = images.map_threads(write, range(len(test)), "write probes")
     return pd.DataFrame([one for some in rows for one in some], columns=MANIFEST_COLUMNS)
 
 
