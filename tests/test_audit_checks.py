@@ -70,6 +70,10 @@ def test_the_smallest_p_is_that_of_the_labellings_or_of_the_permutations():
     groups, codes = np.arange(6), np.array([0, 0, 0, 1, 1, 1])
     assert permutation.compute_smallest_p(codes, groups, 999) == pytest.approx(1 / 20)
     assert permutation.compute_smallest_p(codes, groups, 9) == pytest.approx(1 / 10)
+    # Two ways in block 0, three in block 1, where two of three patients have both labels.
+    groups, codes = np.array([5, 6, 2, 2, 3, 3, 4]), np.array([0, 1, 0, 1, 1, 0, 1])
+    blocks = np.array([0, 0, 1, 1, 1, 1, 1])
+    assert permutation.compute_smallest_p(codes, groups, 999, blocks) == pytest.approx(1 / 6)
     many = np.arange(2000)
     assert permutation.compute_smallest_p(many % 2, many, 999) == pytest.approx(1 / 1000)
 

@@ -92,15 +92,14 @@ def compute_smallest_p(codes, groups, num_permutations, blocks=None):
         One over the number of labellings that differ, or over the permutations and one.
     """
     numbers = pd.factorize(np.asarray(groups))[0]
-    blocks = np.zeros(len(codes), dtype=int) if blocks is None else np.asarray(blocks)
-    patients = pd.DataFrame({"unit": numbers, "block": blocks, "code": codes})
-    labels = patients.groupby(["block", "unit"])["code"].agg(lambda c: str(sorted(c.unique())))
-    log_count = 0.0
-    for _, of_block in labels.groupby("block"):
-        counts = of_block.value_counts().to_numpy()
-        log_count += (
-            scipy.special.gammaln(counts.sum() + 1) - scipy.special.gammaln(counts + 1).sum()
-        )
+    has_label = np.zeros((numbers.max() + 1, np.max(codes) + 1), dtype=bool)
+    has_label[numbers, codes] = True
+    homes = np.zeros(len(has_label), dtype=int)  # the block of each patient
+    homes[numbers] = 0 if blocks is None else blocks
+    kinds = np.unique(has_label, axis=0, return_inverse=True)[1]
+    counts = scipy.stats.contingency.crosstab(homes, kinds).count
+    log_factorial = scipy.special.gammaln(counts + 1).sum()
+    log_count = scipy.special.gammaln(counts.sum(axis=1) + 1).sum() - log_factorial
     return float(max(1 / (num_permutations + 1), np.exp(-min(log_count, 700))))
 
 
