@@ -103,6 +103,8 @@ def test_patients_are_resampled_whole_and_in_any_row_order():
     order = np.array([5, 0, 3, 1, 4, 2])
     again = evaluation.draw_resamples(groups[order], 200, seed=3)
     np.testing.assert_array_equal(again, weights[:, order])
+    again[:] = 0  # a caller's own: what is drawn next is not changed
+    np.testing.assert_array_equal(evaluation.draw_resamples(groups, 200, seed=3), weights)
 
 
 def test_the_seed_decides_the_bootstrap():

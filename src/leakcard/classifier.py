@@ -4,6 +4,7 @@ Kernel ridge regression, in closed form, sees many features together; nearest sh
 look for the few features of many that tell.
 """
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -125,7 +126,7 @@ def score_features(features, codes, groups, num_permutations, seed, fit=None):
     features, codes, groups = (np.asarray(part)[chosen] for part in (features, codes, groups))
     codes = np.unique(codes, return_inverse=True)[1]
     num_labels = int(codes.max()) + 1
-    folds = _make_folds(codes, groups, seed)
+    folds = _make_folds(tuple(codes), tuple(groups), seed)
     predict = _fit_folds(features, features, folds, fit or fit_ridge)
     weights = stats.weigh_images(groups)
     plain, corrected = predict(codes[np.newaxis], num_labels)
@@ -188,13 +189,16 @@ def measure_transfer(features, others, codes, groups, seed):
     )
     codes = np.unique(codes, return_inverse=True)[1]
     num_labels = int(codes.max()) + 1
-    predict = _fit_folds(features, others, _make_folds(codes, groups, seed), fit_ridge)
+    folds = _make_folds(tuple(codes), tuple(groups), seed)
+    predict = _fit_folds(features, others, folds, fit_ridge)
     predicted = predict(codes[np.newaxis], num_labels)[1]
     weights = stats.weigh_images(groups)
     balanced = _measure_balanced(codes[np.newaxis], predicted, num_labels, weights)[0]
     return _to_gain(balanced, num_labels)
 
 
+# Most classifiers of a card see the same images: tuples are known again, arrays are not.
+@functools.lru_cache(maxsize=1)
 def _make_folds(codes, groups, seed):
     """Number the fold of each image; a patient lies in one."""
     from sklearn import model_selection  # waited for only here
@@ -204,6 +208,7 @@ def _make_folds(codes, groups, seed):
     folds = np.empty(len(codes), dtype=int)
     for number, (_, test) in enumerate(folder.split(codes, codes, groups)):
         folds[test] = number
+    folds.flags.writeable = False
     return folds
 
 
