@@ -78,6 +78,15 @@ def test_the_smallest_p_is_that_of_the_labellings_or_of_the_permutations():
     assert permutation.compute_smallest_p(many % 2, many, 999) == pytest.approx(1 / 1000)
 
 
+def test_the_median_is_that_of_numpy_to_the_last_bit():
+    rng = np.random.default_rng(0)
+    for shape in ((1,), (2,), (7, 9), (64, 64)):
+        for kind in (np.float32, np.float64):
+            values = rng.normal(size=shape).astype(kind)
+            found, expected = permutation.find_median(values), np.median(values)
+            assert found == expected and found.dtype == expected.dtype
+
+
 def test_the_upper_bound_covers_the_effect_in_95_of_100_sets():
     rng = np.random.default_rng(5)
     for effect in (0.0, 0.2):  # V of two even classes and two even values is the difference

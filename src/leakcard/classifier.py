@@ -314,7 +314,7 @@ def _make_smoother(train, test):
         return np.zeros((len(test), len(train)), dtype=np.float32)
     distances = scipy.spatial.distance.cdist(train, train, "sqeuclidean")
     # Half of the training pairs are nearer than one length scale.
-    scale = max(float(np.median(distances)), 1e-9)
+    scale = max(float(stats.find_median(distances)), 1e-9)
     kernel = np.exp(-distances / scale)
     kernel[np.diag_indices_from(kernel)] += RIDGE * 1.0 + 1e-6
     factor = scipy.linalg.cho_factor(kernel, lower=True, overwrite_a=True)

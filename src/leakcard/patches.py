@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from leakcard import images
+from leakcard import images, stats
 
 # A letter of 3 % of the height is seven pixels high here.
 CANVAS_PX = 256
@@ -39,7 +39,7 @@ def measure_patches(gray):
         layer = images.resize_image(canvas, CANVAS_PX >> number)
         layer = cv2.GaussianBlur(layer, (0, 0), SMOOTHING_PX)
         detail = layer - cv2.GaussianBlur(layer, (0, 0), PATCH_PX / 2)
-        usual = float(np.median(np.abs(detail))) + 1e-3
+        usual = float(stats.find_median(np.abs(detail))) + 1e-3
         half = PATCH_PX // 2
         for order, (y, x) in enumerate(_find_peaks(detail)):
             cut = detail[y - half : y + half, x - half : x + half].ravel()
@@ -56,9 +56,9 @@ def _find_peaks(detail):
     highest = cv2.dilate(energy, np.ones((PATCH_PX - 1, PATCH_PX - 1), np.uint8))
     inside = np.zeros(detail.shape, dtype=bool)
     inside[half:-half, half:-half] = True
-    peaks = np.argwhere((energy >= highest) & (energy > 0) & inside)
-    order = np.argsort(-energy[tuple(peaks.T)], kind="stable")
-    return peaks[order[:PATCHES_A_SCALE]]
+    peaks = np.flatnonzero((energy >= highest) & (energy > 0) & inside)
+    order = np.argsort(-energy.ravel()[peaks], kind="stable")
+    return np.column_stack(np.divmod(peaks[order[:PATCHES_A_SCALE]], detail.shape[1]))
 
 
 def compare_with_words(patches, seed):

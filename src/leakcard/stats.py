@@ -109,6 +109,24 @@ def weigh_images(groups):
     return 1 / np.bincount(numbers)[numbers]
 
 
+def find_median(values):
+    """Return np.median of values without NaN, several times faster: one place is sought, not three.
+
+    Parameters
+    ----------
+    values : ndarray of any shape, dtype=float
+
+    Returns
+    -------
+    float of the same type
+    """
+    half = values.size // 2
+    ordered = np.partition(values, half, axis=None)
+    if values.size % 2:
+        return ordered[half]
+    return (ordered[:half].max() + ordered[half]) / 2
+
+
 def _bound_effects(statistic, free, num_patients, smaller):
     """Upper bound and detectable size of an effect whose chi-squared statistic is known."""
 

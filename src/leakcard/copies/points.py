@@ -163,11 +163,13 @@ class _Index:
         for cell, rows in zip(names, np.split(order % len(values), starts[1:]), strict=True):
             near = self.order[self.starts[cell] : self.starts[cell + 1]]
             products = values[rows] @ self.descriptors[near].astype(np.float32).T
-            asking, answering = np.nonzero(products >= MIN_COSINE * UNIT**2)
+            is_like = products >= MIN_COSINE * UNIT**2
+            # As np.nonzero, which takes longer than the products themselves.
+            asking, answering = np.divmod(np.flatnonzero(is_like), is_like.shape[1])
             if len(asking) > MAX_ANSWERS * len(rows):
                 best = np.argpartition(-products, MAX_ANSWERS - 1, axis=1)[:, :MAX_ANSWERS]
                 is_like = np.take_along_axis(products, best, axis=1) >= MIN_COSINE * UNIT**2
-                asking, answering = np.nonzero(is_like)[0], best[is_like]
+                asking, answering = np.flatnonzero(is_like) // MAX_ANSWERS, best[is_like]
             found.append((begin + rows[asking], near[answering]))
         asking, answering = (np.concatenate(side) for side in zip(*found, strict=True))
         is_other = self.owners[asking] != self.owners[answering]
