@@ -75,10 +75,8 @@ def draw_body(row, rng):
 
 def place(points, body):
     """Convert thorax coordinates to picture units."""
-    points = np.asarray(points, dtype=float)
-    height = body["base"] - body["top"]
-    x = points[:, 0] * body["half_width"]
-    return np.stack([x, body["top"] + points[:, 1] * height], axis=1)
+    scale = np.array([body["half_width"], body["base"] - body["top"]])
+    return np.asarray(points, dtype=float) * scale + np.array([0.0, body["top"]])
 
 
 def mirror(points):

@@ -134,8 +134,9 @@ def draw_bones(body, pose, size_px):
         bones += strength * (outer - 0.45 * _draw.blur(inner, 0.004, size_px))
     vertebrae, pedicles = _skeleton.outline_vertebrae(body)
     spine = _draw.fill_curves(put(vertebrae), size_px)
-    rings = [_draw.make_ellipse(c, (0.018, 0.024)) for c in _draw.place_points(pedicles, pose)]
-    rings = [np.vstack([ring, ring[:1]]) for ring in rings]
+    ring = _draw.make_ellipse((0.0, 0.0), (0.018, 0.024))
+    ring = np.vstack([ring, ring[:1]])
+    rings = [ring + centre for centre in _draw.place_points(pedicles, pose)]
     bones += VERTEBRA * (0.75 * _draw.blur(spine, 0.03, size_px) + 0.25 * spine)
     bones += 0.04 * _draw.stroke_curves(rings, [0.012] * len(rings), size_px)
     scapulae = _draw.fill_curves(put(_skeleton.outline_scapulae(body)), size_px)

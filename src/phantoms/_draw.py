@@ -100,7 +100,8 @@ def stroke_curves(curves, widths, size_px, values=None):
     brightness = np.round(255 * values * np.minimum(1.0, wanted)).astype(int)
     thickness = np.maximum(1, np.round(wanted)).astype(int)
     fixed = fix_points(np.concatenate(curves), size_px)
-    fixed = np.split(fixed, np.cumsum([len(curve) for curve in curves])[:-1])
+    ends = np.cumsum([len(curve) for curve in curves])
+    fixed = [fixed[end - len(curve) : end] for curve, end in zip(curves, ends, strict=True)]
     # One call for all curves alike, the brightest last, so that they lie on top.
     for value, width in sorted(set(zip(brightness.tolist(), thickness.tolist(), strict=True))):
         alike = np.flatnonzero((brightness == value) & (thickness == width))
