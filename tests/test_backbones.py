@@ -1,6 +1,10 @@
 """Every backbone, its pre-processing and its weights, against what Keras has."""
 
 import dataclasses
+import functools
+import hashlib
+import http.server
+import threading
 import time
 
 import h5py
@@ -12,6 +16,7 @@ from leakage import explain, networks
 from leakage.networks import baselines, imagenet, keras_families, resnet18, vgg, weights
 
 PUBLISHED = {
+    "vgg19": (vgg.VGG19, keras.applications.vgg19),
     "vgg16": (vgg.VGG16, keras.applications.vgg16),
     "vgg16_fc2": (vgg.VGG16_FC2, keras.applications.vgg16),
     "resnet50": (keras_families.RESNET50, keras.applications.resnet50),
@@ -60,6 +65,9 @@ def test_keras_asks_for_the_same_file_with_the_same_hash(name, monkeypatch):
         raise Asked(origin, file_hash)
 
     monkeypatch.setattr("keras.src.utils.file_utils.get_file", refuse)
+    zeros = keras.initializers.Zeros()  # VGG16 has 138 million weights to draw, and none is read
+    draw = "keras.initializers.GlorotUniform.__call__"
+    monkeypatch.setattr(draw, lambda self, *args, **options: zeros(*args, **options))
     size_px = family.input_size_px
     with pytest.raises(Asked) as asked:
         family.builder(
@@ -131,32 +139,68 @@ def write_legacy_weights(model, path):
                 group.create_dataset(name, data=value)
 
 
+def make_nameless(path, url, last_layer=None):
+    """A small network whose weights are in a file, and its family."""
+    plain = build_nameless(keras.Input((16, 16, 3)), include_top=last_layer is not None)
+    weights.fill_random_weights(plain, 3)
+    write_legacy_weights(plain, path)
+    build_nameless(keras.Input((16, 16, 3)))  # moves the numbers in the names on
+    return plain, dataclasses.replace(
+        keras_families.MOBILENET_V2,
+        name="nameless",
+        builder=build_nameless,
+        input_size_px=16,
+        minimum_size_px=8,
+        weights_url=url,
+        last_layer=last_layer,
+    )
+
+
+def check_nameless(plain, family):
+    built = weights.build_family(family, "imagenet", 16, seed=0)
+    pixels = make_pixels(16)
+    oracle = plain
+    if family.last_layer:
+        oracle = keras.Model(plain.input, plain.get_layer(family.last_layer).output)
+    expected = keras.ops.convert_to_numpy(oracle(pixels / 127.5 - 1))
+    np.testing.assert_allclose(built.model(pixels), expected, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("last_layer", [None, "fc1"])
 def test_weights_in_the_cache_of_keras_need_no_network_and_no_names(
     last_layer, monkeypatch, tmp_path
 ):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     (tmp_path / "models").mkdir()
-    plain = build_nameless(keras.Input((16, 16, 3)), include_top=last_layer is not None)
-    weights.fill_random_weights(plain, 3)
-    write_legacy_weights(plain, tmp_path / "models" / "nameless.h5")
-    build_nameless(keras.Input((16, 16, 3)))  # moves the numbers in the names on
-    family = dataclasses.replace(
-        keras_families.MOBILENET_V2,
-        name="nameless",
-        builder=build_nameless,
-        input_size_px=16,
-        minimum_size_px=8,
-        weights_url="http://127.0.0.1:9/nameless.h5",
-        last_layer=last_layer,
-    )
-    built = weights.build_family(family, "imagenet", 16, seed=0)
-    pixels = make_pixels(16)
-    oracle = plain
-    if last_layer:
-        oracle = keras.Model(plain.input, plain.get_layer(last_layer).output)
-    expected = keras.ops.convert_to_numpy(oracle(pixels / 127.5 - 1))
-    np.testing.assert_allclose(built.model(pixels), expected, rtol=1e-4, atol=1e-5)
+    path, url = tmp_path / "models" / "nameless.h5", "http://127.0.0.1:9/nameless.h5"
+    check_nameless(*make_nameless(path, url, last_layer))
+
+
+@pytest.fixture
+def served(tmp_path):
+    """A folder, and the server of its files on the loopback."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield folder, server
+    server.shutdown()
+    server.server_close()
+
+
+def test_imagenet_weights_are_fetched_once_and_land_in_the_right_layers(
+    served, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    folder, server = served
+    url = f"http://127.0.0.1:{server.server_address[1]}/nameless.h5"
+    plain, family = make_nameless(folder / "nameless.h5", url)
+    digest = hashlib.md5((folder / "nameless.h5").read_bytes()).hexdigest()
+    family = dataclasses.replace(family, weights_hash=digest)
+    check_nameless(plain, family)
+    server.shutdown()
+    check_nameless(plain, family)  # no server any more
 
 
 def test_random_depthwise_filters_count_the_one_channel_that_they_see():
