@@ -44,6 +44,30 @@ def train(seeds=(27,), **options):
     return training.train_heads(make_split(), FakeBank(), CLASSES, seeds, settings)
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The runs of two seeds, and the folder that keeps them."""
+    folder = tmp_path_factory.mktemp("kept")
+    keras.utils.set_random_seed(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LEAKAGE_KEPT_DIR", str(folder))
+        return train((27, 1)), folder
+
+
+class Asked(Exception):
+    """Raised in place of a training."""
+
+
+@pytest.fixture
+def refuse_to_train(monkeypatch):
+    """Return a function after whose call training raises `Asked`."""
+
+    def refuse(*arguments, **options):
+        raise Asked
+
+    return lambda: monkeypatch.setattr(fitting, "fit_batches", refuse)
+
+
 def test_a_head_learns_what_is_in_the_features():
     run = train(feature_scaling="standard")[0]
     truth = training.encode_labels(make_split().query("split == 'test'")["label"], CLASSES)
@@ -51,18 +75,16 @@ def test_a_head_learns_what_is_in_the_features():
     np.testing.assert_allclose(run.test_scores.sum(axis=1), 1, atol=1e-5)
 
 
-def test_one_seed_gives_one_answer_and_another_seed_another(forget_training):
-    keras.utils.set_random_seed(1)
-    first, second = train((27, 1))
+def test_one_seed_gives_one_answer_and_another_seed_another(trained):
+    first, second = trained[0]
     keras.utils.set_random_seed(2)
-    forget_training()
     again = train((27,))[0]
     np.testing.assert_array_equal(first.test_scores, again.test_scores)
     assert not np.array_equal(first.test_scores, second.test_scores)
 
 
-def test_only_the_declared_seed_keeps_its_model_and_none_where_none_is_wanted():
-    first, second = train((27, 1))
+def test_only_the_declared_seed_keeps_its_model_and_none_where_none_is_wanted(trained):
+    first, second = trained[0]
     assert first.model is not None and second.model is None
     (bare,) = training.train_heads(
         make_split(), FakeBank(), CLASSES, [27], training.Settings(num_epochs=3, num_views=1),
@@ -131,9 +153,10 @@ def test_a_run_is_written_under_the_lock_that_keeps_others_from_making_room(monk
     assert len(seen) == 1 and (seen[0]).is_dir()
 
 
-def test_what_was_trained_is_read_and_gives_the_same_model(monkeypatch):
-    fresh = train((27, 1))
-    monkeypatch.setattr(fitting, "fit_batches", None)  # training again would fail
+def test_what_was_trained_is_read_and_gives_the_same_model(trained, monkeypatch, refuse_to_train):
+    fresh, folder = trained
+    monkeypatch.setenv("LEAKAGE_KEPT_DIR", str(folder))
+    refuse_to_train()
     stored = train((27, 1))
     for run, again in zip(fresh, stored, strict=True):
         np.testing.assert_array_equal(run.test_scores, again.test_scores)
@@ -147,30 +170,26 @@ def test_what_was_trained_is_read_and_gives_the_same_model(monkeypatch):
 @pytest.mark.parametrize(
     "options", [{"seeds": (28,)}, {"num_views": 2}, {"learning_rate": 0.01}, {"shuffle": False}]
 )
-def test_another_seed_or_setting_is_another_run(monkeypatch, options):
+def test_another_seed_or_setting_is_another_run(trained, monkeypatch, refuse_to_train, options):
+    monkeypatch.setenv("LEAKAGE_KEPT_DIR", str(trained[1]))
+    refuse_to_train()
     train()
-    calls = []
-    fit = fitting.fit_batches
-    monkeypatch.setattr(fitting, "fit_batches", lambda *a, **k: calls.append(1) or fit(*a, **k))
-    train(**options)
-    assert calls
+    with pytest.raises(Asked):
+        train(**options)
 
 
-def test_a_forced_or_damaged_run_is_trained_again(monkeypatch, forget_training):
+def test_a_forced_or_damaged_run_is_trained_again(forget_training, refuse_to_train):
     train()
     (path,) = paths.get_kept_dir().glob("*/run.npz")
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     train()
     assert len(path.read_bytes()) == len(whole)
-    calls = []
-    fit = fitting.fit_batches
-    monkeypatch.setattr(fitting, "fit_batches", lambda *a, **k: calls.append(1) or fit(*a, **k))
+    refuse_to_train()
     train()
-    assert not calls
     forget_training()
-    train()
-    assert calls
+    with pytest.raises(Asked):
+        train()
 
 
 def test_what_was_fitted_is_freed_and_a_copy_is_kept(monkeypatch):
