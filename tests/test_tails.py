@@ -1,5 +1,7 @@
 """Cutting backbones: what is frozen is what is not trained."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -128,6 +130,12 @@ def test_the_same_frozen_layers_have_the_same_key_whatever_they_are_called():
     assert fine_tuning.cut_backbone(build_toy(), "first").key != keys[0]
 
 
+@pytest.fixture(scope="module")
+def build_resnet18():
+    """Build it by size, once for all cuts: a tail has weights of its own."""
+    return functools.cache(lambda size_px: networks.build_backbone("resnet18", "random", size_px))
+
+
 @pytest.mark.parametrize(
     ("size_px", "train_from", "expected"),
     [
@@ -138,9 +146,8 @@ def test_the_same_frozen_layers_have_the_same_key_whatever_they_are_called():
         (64, "everything", (11_177_538, 11_177_538)),
     ],
 )
-def test_resnet18_has_the_published_counts(size_px, train_from, expected):
-    backbone = networks.build_backbone("resnet18", "random", size_px)
-    _, _, whole = build_parts(backbone, train_from, head="average_pool")
+def test_resnet18_has_the_published_counts(build_resnet18, size_px, train_from, expected):
+    _, _, whole = build_parts(build_resnet18(size_px), train_from, head="average_pool")
     assert fine_tuning.count_weights(whole) == expected
 
 

@@ -42,6 +42,17 @@ def split(tmp_path_factory):
     return facts.describe_files(table).assign(split=parts)
 
 
+@pytest.fixture(scope="module")
+def kept_dir(tmp_path_factory):
+    return tmp_path_factory.mktemp("kept")
+
+
+@pytest.fixture
+def keep_training(kept_dir, own_cache, monkeypatch):
+    """Let what one test has trained be trained for the others that ask for this, too."""
+    monkeypatch.setenv("LEAKAGE_KEPT_DIR", str(kept_dir))
+
+
 def define(backbone="pixels", **options):
     given = {"system": "S3", "name": "toy", "head": "dense_64", "schedule": "S3"}
     return transfer.Experiment(**(given | {"backbone": backbone, "weights": "random"} | options))
@@ -52,6 +63,7 @@ def train(split, experiment, seeds=(27,), options=OPTIONS, **more):
     return transfer.train_experiment(experiment, backbone, split, CLASSES, seeds, options, **more)
 
 
+@pytest.mark.usefixtures("keep_training")
 def test_a_run_scores_test_and_further_images_and_counts_its_weights(split):
     outcome = train(split, define(), seeds=(27, 1))
     assert {seed: scores.shape for seed, scores in outcome.get_scores().items()} == {
@@ -96,13 +108,14 @@ def test_the_same_pixels_in_other_files_have_other_views_and_are_another_run(spl
         train(split.assign(sha256=split["sha256"] + "0"), run)
 
 
-def test_one_seed_gives_one_answer_and_another_seed_another(split, forget_training):
+def test_one_seed_gives_one_answer_and_another_seed_another(split, keep_training, forget_training):
     first, second = train(split, define(), (27, 1)).get_scores().values()
     forget_training()
     np.testing.assert_array_equal(first, train(split, define()).get_scores()[27])
     assert not np.array_equal(first, second)
 
 
+@pytest.mark.usefixtures("keep_training")
 def test_both_losses_give_one_score_a_class(split):
     softmax = train(split, define()).get_scores()[27]
     np.testing.assert_allclose(softmax.sum(axis=1), 1, atol=1e-5)
@@ -255,9 +268,10 @@ def test_a_run_that_does_not_exist_is_named_with_those_that_do():
 
 
 def test_every_layer_to_train_from_is_in_its_backbone():
+    built = {name: networks.build_backbone(name, "random", 32) for name in ("vgg16", "resnet18")}
     for run in transfer.list_experiments("random"):
-        if run.train_from not in ("head", "everything") and run.backbone in ("vgg16", "resnet18"):
-            backbone = networks.build_backbone(run.backbone, "random", 32)
+        if run.train_from not in ("head", "everything") and run.backbone in built:
+            backbone = built[run.backbone]
             assert fine_tuning.cut_backbone(backbone, run.train_from).model.output_shape[-1] > 0
 
 
@@ -297,6 +311,7 @@ def test_a_draw_of_s3_is_pa_alone_and_no_patient_is_in_two_parts():
     assert len(splits.draw_further(pool, split, "no finding", 9_999, 20)) < 400
 
 
+@pytest.mark.usefixtures("keep_training")
 def test_the_table_sets_published_and_own_side_by_side(split):
     run = define(claim="s4_vgg16")
     outcome = train(split, run, seeds=(27, 1))
@@ -332,6 +347,7 @@ def test_a_recipe_that_is_not_published_is_no_verdict_and_is_told(split):
     assert "not comparable" not in scored["verdict"].dropna().tolist()
 
 
+@pytest.mark.usefixtures("keep_training")
 def test_a_run_without_a_published_number_is_no_claim(split):
     scored = transfer.score_outcome(train(split, define()), "phantoms", num_bootstrap=50)
     assert scored["verdict"].isna().all()
