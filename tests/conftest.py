@@ -22,19 +22,36 @@ def remember(module, name, make_key, most):
     """Let a function of a module give what it gave before for the same key."""
     compute, known = getattr(module, name), {}
 
+    @functools.wraps(compute)
     def look_up(*arguments):
         key = make_key(*arguments)
-        if key not in known and len(known) >= most:
+        try:
+            return known[key]
+        except KeyError:
+            found = compute(*arguments)
+        if len(known) >= most:
             known.clear()
-        if key not in known:
-            known[key] = compute(*arguments)
-        return known[key]
+        known[key] = found
+        return found
 
     return mock.patch.object(module, name, look_up)
 
 
 def hash_image(image, with_points=True):
     return hashlib.sha256(np.ascontiguousarray(image)).digest(), image.shape, with_points
+
+
+def hash_arrays(*arrays):
+    return [hashlib.sha256(np.ascontiguousarray(one)).digest() for one in arrays]
+
+
+def hash_points(one, two, variant):
+    arrays = (one.places, one.descriptors, two.places, two.descriptors)
+    return *hash_arrays(*arrays), variant
+
+
+def hash_laid(fit, one, two):
+    return *hash_arrays(fit.matrix, one, two), fit.is_negative, fit.num_points
 
 
 def hash_file(path):
@@ -46,15 +63,32 @@ def hash_file(path):
 
 @pytest.fixture(scope="session", autouse=True)
 def describe_each_picture_once():
-    """Many tests audit the same pictures, each anew; describing them takes most of that."""
+    """Many tests audit the same pictures, each anew; describing and comparing them takes most."""
     from leakcard import looks
-    from leakcard.copies import fingerprints
+    from leakcard.copies import fingerprints, overlay, points
 
     with (
         remember(fingerprints, "compute_fingerprint", hash_image, 2000),  # 50 kB each
         remember(looks, "_measure", hash_file, 10_000),  # 7 kB each
+        remember(points, "describe_points", hash_image, 2000),
+        remember(overlay, "register_points", hash_points, 20_000),
+        remember(overlay, "compare_pictures", hash_laid, 20_000),
     ):
         yield
+
+
+@pytest.fixture
+def compare_anew(monkeypatch):
+    """Describe and compare pictures as if no test had done so before."""
+    from leakcard.copies import fingerprints, overlay, points
+
+    for module, name in (
+        (fingerprints, "compute_fingerprint"),
+        (points, "describe_points"),
+        (overlay, "register_points"),
+        (overlay, "compare_pictures"),
+    ):
+        monkeypatch.setattr(module, name, getattr(module, name).__wrapped__)
 
 
 @pytest.fixture(scope="session")
