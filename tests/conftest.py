@@ -1,8 +1,11 @@
 """What several tests share: real data where it is, and a cache of their own."""
 
+import contextlib
 import functools
 import hashlib
+import importlib
 import os
+import pickle
 from pathlib import Path
 from unittest import mock
 
@@ -13,7 +16,6 @@ import pytest
 for library in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
     os.environ.setdefault(library, "1")
 
-import numpy as np  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -37,21 +39,8 @@ def remember(module, name, make_key, most):
     return mock.patch.object(module, name, look_up)
 
 
-def hash_image(image, with_points=True):
-    return hashlib.sha256(np.ascontiguousarray(image)).digest(), image.shape, with_points
-
-
-def hash_arrays(*arrays):
-    return [hashlib.sha256(np.ascontiguousarray(one)).digest() for one in arrays]
-
-
-def hash_points(one, two, variant):
-    arrays = (one.places, one.descriptors, two.places, two.descriptors)
-    return *hash_arrays(*arrays), variant
-
-
-def hash_laid(fit, one, two):
-    return *hash_arrays(fit.matrix, one, two), fit.is_negative, fit.num_points
+def hash_values(*arguments):
+    return hashlib.sha256(pickle.dumps(arguments)).digest()
 
 
 def hash_file(path):
@@ -61,33 +50,32 @@ def hash_file(path):
     return digest, quality.can_compute_brisque()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def describe_each_picture_once():
-    """Many tests audit the same pictures, each anew; describing and comparing them takes most."""
-    from leakcard import looks
-    from leakcard.copies import fingerprints, overlay, points
+# What depends on its arguments alone, and how many of its answers are remembered.
+REMEMBERED = (
+    ("leakcard.looks", "_measure", hash_file, 10_000),  # 7 kB each
+    ("leakcard.copies.fingerprints", "compute_fingerprint", hash_values, 2000),  # 50 kB each
+    ("leakcard.copies.points", "describe_points", hash_values, 2000),
+    ("leakcard.copies.overlay", "register_points", hash_values, 20_000),
+    ("leakcard.copies.overlay", "compare_pictures", hash_values, 20_000),
+    ("leakcard.patches", "compare_with_words", hash_values, 100),  # 1 MB each
+    ("leakcard.classifier", "score_features", hash_values, 10_000),
+)
 
-    with (
-        remember(fingerprints, "compute_fingerprint", hash_image, 2000),  # 50 kB each
-        remember(looks, "_measure", hash_file, 10_000),  # 7 kB each
-        remember(points, "describe_points", hash_image, 2000),
-        remember(overlay, "register_points", hash_points, 20_000),
-        remember(overlay, "compare_pictures", hash_laid, 20_000),
-    ):
+
+@pytest.fixture(scope="session", autouse=True)
+def compute_once():
+    """Many tests audit the same pictures, each anew: what is computed of them takes most."""
+    with contextlib.ExitStack() as stack:
+        for module, *what in REMEMBERED:
+            stack.enter_context(remember(importlib.import_module(module), *what))
         yield
 
 
 @pytest.fixture
-def compare_anew(monkeypatch):
-    """Describe and compare pictures as if no test had done so before."""
-    from leakcard.copies import fingerprints, overlay, points
-
-    for module, name in (
-        (fingerprints, "compute_fingerprint"),
-        (points, "describe_points"),
-        (overlay, "register_points"),
-        (overlay, "compare_pictures"),
-    ):
+def compute_anew(monkeypatch):
+    """Remember nothing of other tests, where two ways to the same answer are compared."""
+    for module, name, *_ in REMEMBERED:
+        module = importlib.import_module(module)
         monkeypatch.setattr(module, name, getattr(module, name).__wrapped__)
 
 

@@ -175,7 +175,7 @@ def test_equal_bytes_equal_pixels_and_repeated_rows_are_told_apart(originals, tm
     assert {repeated["split_a"], repeated["split_b"]} == {"train", "test"}
 
 
-@pytest.mark.usefixtures("compare_anew")
+@pytest.mark.usefixtures("compute_anew")
 def test_the_order_of_rows_and_missing_columns_change_nothing(originals, tmp_path, monkeypatch):
     copies = [
         write_image(tmp_path / f"copy_{number}.jpg", plant(read_gray(originals[number]), how))

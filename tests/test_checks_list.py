@@ -10,6 +10,8 @@ import pytest
 
 import leakcard
 
+pytestmark = pytest.mark.usefixtures("compute_anew")
+
 # What the correction for the number of tests may change of a row with a p-value.
 CORRECTED = {"status": "pass", "p_adjusted": None, "figure": "", "reason": "", "action": ""}
 CORRECTED |= {"question": "", "images": (), "num_images": 0}

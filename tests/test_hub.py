@@ -61,6 +61,7 @@ def test_a_dataset_on_disk_is_read_with_its_splits_classes_and_images(rows, tmp_
     assert "Not used: columns 'boxes', of bytes or several values a row." in notes
 
 
+@pytest.mark.usefixtures("compute_anew")
 def test_its_card_is_that_of_the_same_list_and_nothing_is_written_into_it(rows, tmp_path, capsys):
     folder = save_dataset(rows, tmp_path / "saved")
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
