@@ -34,8 +34,10 @@ def clean_notebook(path, project, names):
     text = nbformat.writes(notebook, version=4)
     for folder in sorted(names, key=len, reverse=True):
         end = "" if folder.endswith("/") else r"(?![\w.-])"
-        text = re.sub(f"{BEGIN}{re.escape(folder)}{end}", names[folder], text)
-    text = KERNEL_TEMPORARY.sub("cell", text)
+        if folder in text:  # told at once; the expression takes its time with every picture
+            text = re.sub(f"{BEGIN}{re.escape(folder)}{end}", names[folder], text)
+    if "/ipykernel_" in text:
+        text = KERNEL_TEMPORARY.sub("cell", text)
     state.write_text(path, text + "\n")
     page, _ = HTMLExporter(embed_images=True).from_notebook_node(nbformat.reads(text, 4))
     state.write_text(path.with_suffix(".html"), page)
