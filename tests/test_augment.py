@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import toys
 
 from leakage import augment, published
 
@@ -19,19 +20,14 @@ STILL = dataclasses.replace(
 )
 
 
-def make_images(num_images=4, size_px=33):
-    rng = np.random.default_rng(0)
-    return rng.uniform(0, 255, (num_images, size_px, size_px, 3)).astype(np.float32)
-
-
 def test_no_range_at_all_gives_the_image_back():
-    pixels = make_images()
+    pixels = toys.make_pixels(33, 4)
     moved = augment.augment_images(pixels, KEYS, 1, STILL, seed=0)
     np.testing.assert_allclose(moved, pixels, atol=1e-2)
 
 
 def test_a_view_depends_on_the_image_and_not_on_its_neighbours():
-    pixels = make_images()
+    pixels = toys.make_pixels(33, 4)
     paper = published.AUGMENTATION["paper"]
     together = augment.augment_images(pixels, KEYS, 3, paper, seed=1)
     alone = augment.augment_images(pixels[2:3], KEYS[2:3], 3, paper, seed=1)
@@ -87,7 +83,7 @@ def test_shift_zoom_and_flips_stay_in_their_ranges():
 
 
 def test_a_flip_mirrors_about_the_centre():
-    pixels = make_images(1, 32)
+    pixels = toys.make_pixels(32, 1)
     mirror = np.array([[-1, 0, 31, 0, 1, 0, 0, 0]], dtype=np.float32)
     moved = augment.transform_images(pixels, mirror)
     np.testing.assert_allclose(moved, pixels[:, :, ::-1], atol=1e-2)
@@ -95,4 +91,4 @@ def test_a_flip_mirrors_about_the_centre():
 
 def test_one_key_too_few_is_named():
     with pytest.raises(ValueError, match="4 images and 3 keys"):
-        augment.augment_images(make_images(), KEYS[:3], 1, STILL, seed=0)
+        augment.augment_images(toys.make_pixels(33, 4), KEYS[:3], 1, STILL, seed=0)

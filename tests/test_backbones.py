@@ -11,6 +11,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+import toys
 
 from leakage import explain, networks
 from leakage.networks import baselines, imagenet, keras_families, resnet18, vgg, weights
@@ -28,11 +29,6 @@ every_published = pytest.mark.parametrize("name", PUBLISHED)
 every_family = pytest.mark.parametrize("name", networks.BACKBONES)
 
 
-def make_pixels(size_px, num_images=2):
-    rng = np.random.default_rng(0)
-    return rng.uniform(0, 255, (num_images, size_px, size_px, 3)).astype(np.float32)
-
-
 def prepare(family, pixels):
     inputs = keras.Input((None, None, 3))
     options = (family.scale, family.offset, family.reverse_channels)
@@ -42,13 +38,13 @@ def prepare(family, pixels):
 @every_published
 def test_pixels_are_prepared_as_keras_does(name):
     family, module = PUBLISHED[name]
-    pixels = make_pixels(8)
+    pixels = toys.make_pixels(8)
     expected = module.preprocess_input(pixels.copy())
     np.testing.assert_allclose(prepare(family, pixels), expected, atol=1e-4)
 
 
 def test_resnet18_prepares_pixels_as_torchvision_does():
-    pixels = make_pixels(8)
+    pixels = toys.make_pixels(8)
     expected = (pixels / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
     np.testing.assert_allclose(prepare(resnet18.RESNET18, pixels), expected, atol=1e-5)
 
@@ -158,7 +154,7 @@ def make_nameless(path, url, last_layer=None):
 
 def check_nameless(plain, family):
     built = weights.build_family(family, "imagenet", 16, seed=0)
-    pixels = make_pixels(16)
+    pixels = toys.make_pixels(16)
     oracle = plain
     if family.last_layer:
         oracle = keras.Model(plain.input, plain.get_layer(family.last_layer).output)
@@ -253,7 +249,7 @@ def test_every_model_is_flat_saved_loaded_and_explained(name, tmp_path):
     head = networks.build_head("dense_64", backbone.model.output_shape[1:], 3, seed=0)
     model = networks.join_backbone_and_head(backbone, head)
     assert not any(isinstance(layer, keras.Model) for layer in model.layers)
-    pixels = make_pixels(size_px)
+    pixels = toys.make_pixels(size_px)
     expected = keras.ops.convert_to_numpy(model(pixels))
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)

@@ -11,18 +11,13 @@ from leakage import networks, training
 from leakage.networks import heads, saved
 
 
-def make_pixels(size_px, num_images=2):
-    rng = np.random.default_rng(0)
-    return rng.uniform(0, 255, (num_images, size_px, size_px, 3)).astype(np.float32)
-
-
 @pytest.fixture(scope="module")
 def vgg19():
     return networks.build_backbone("vgg19", "random", 64).model
 
 
 def test_vgg19_prepares_pixels_as_keras_does(vgg19):
-    pixels = make_pixels(64)
+    pixels = toys.make_pixels(64)
     front = keras.Model(vgg19.input, vgg19.get_layer("preprocessing").output)
     prepared = training.predict_scores(front, pixels)
     expected = keras.applications.vgg19.preprocess_input(pixels.copy())
@@ -37,7 +32,7 @@ def test_vgg19_is_flat_frozen_and_of_the_published_size(vgg19):
 
 
 def test_random_weights_are_seeded_and_keep_the_signal_alive(vgg19):
-    pixels = make_pixels(64)
+    pixels = toys.make_pixels(64)
     first, again, other = (
         training.predict_scores(
             networks.build_backbone("lung_cnn", "random", 64, seed=seed).model, pixels
@@ -80,7 +75,7 @@ def test_scaling_standardises_the_training_features_and_survives_constant_ones()
 
 def test_joined_saved_and_loaded_the_model_gives_the_answers_of_bank_and_head(tmp_path):
     backbone = networks.build_backbone("lung_cnn", "random", 32)
-    pixels = make_pixels(32, 5)
+    pixels = toys.make_pixels(32, 5)
     features = training.predict_scores(backbone.model, pixels)
     head = networks.build_head("paper", features.shape[1:], 3, 0, features)
     joined = networks.join_backbone_and_head(backbone, head)
@@ -111,7 +106,7 @@ def write_saved_backbone(folder, card=None):
 def test_a_saved_backbone_takes_raw_pixels_and_decides_the_name(tmp_path):
     stored, path = write_saved_backbone(tmp_path)
     backbone = networks.build_backbone("vgg19", str(path), 16)
-    pixels = make_pixels(16)
+    pixels = toys.make_pixels(16)
     np.testing.assert_allclose(
         training.predict_scores(backbone.model, pixels),
         training.predict_scores(stored, pixels / 127.5 - 1),

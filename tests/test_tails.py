@@ -5,15 +5,11 @@ import functools
 import keras
 import numpy as np
 import pytest
+import toys
 
 from leakage import explain, networks
 from leakage.networks import weights
 from leakage.transfer import fine_tuning
-
-
-def make_pixels(size_px, num_images=6):
-    rng = np.random.default_rng(0)
-    return rng.uniform(0, 255, (num_images, size_px, size_px, 3)).astype(np.float32)
 
 
 def build_toy(weights_label="random (seed 0)"):
@@ -45,7 +41,7 @@ def build_parts(backbone, train_from, head="dense_64"):
 def test_frozen_part_and_trained_part_together_are_the_whole(train_from, tmp_path):
     backbone = build_toy()
     frozen, trained, whole = build_parts(backbone, train_from)
-    pixels = make_pixels(16)
+    pixels = toys.make_pixels(16, 6)
     features = pixels if frozen is None else frozen.model(pixels)
     expected = keras.ops.convert_to_numpy(trained(features))
     np.testing.assert_allclose(whole(pixels), expected, atol=1e-6)
@@ -64,7 +60,7 @@ def test_training_changes_what_is_counted_as_trained_and_nothing_else():
     counted = sum(int(np.prod(weight.shape)) for weight in trained.trainable_weights)
     assert fine_tuning.count_weights(whole)[0] == counted
     trained.compile("sgd", loss="sparse_categorical_crossentropy")
-    features = keras.ops.convert_to_numpy(frozen.model(make_pixels(16)))
+    features = keras.ops.convert_to_numpy(frozen.model(toys.make_pixels(16, 6)))
     trained.fit(features, np.array([0, 1] * 3), epochs=2, verbose=0)
     for layer in whole.layers:
         for old, new in zip(start[layer.name], layer.get_weights(), strict=True):
@@ -76,7 +72,7 @@ def test_training_changes_what_is_counted_as_trained_and_nothing_else():
 
 def test_frozen_batch_norm_stays_in_inference_mode():
     _, _, whole = build_parts(build_toy(), "head")
-    pixels = make_pixels(16)
+    pixels = toys.make_pixels(16, 6)
     as_used = keras.ops.convert_to_numpy(whole(pixels, training=False))
     np.testing.assert_allclose(whole(pixels, training=True), as_used, atol=1e-6)
 
@@ -93,7 +89,7 @@ def test_untrained_tails_are_drawn_by_the_seed_and_pretrained_ones_copied():
 
 @pytest.mark.parametrize("train_from", ["last", "first"])
 def test_a_saved_backbone_can_be_cut_as_the_one_it_was(train_from, tmp_path):
-    backbone, pixels = build_toy("imagenet"), make_pixels(16)
+    backbone, pixels = build_toy("imagenet"), toys.make_pixels(16, 6)
     loaded = networks.build_backbone(
         "any", str(networks.save_backbone(backbone, tmp_path / "toy.keras")), 16
     )
@@ -156,7 +152,7 @@ def test_a_saved_backbone_is_loaded_as_it_was(tmp_path):
     loaded = networks.build_backbone(
         "x", str(networks.save_backbone(backbone, tmp_path / "b.keras")), 16
     )
-    pixels = make_pixels(16)
+    pixels = toys.make_pixels(16, 6)
     expected = keras.ops.convert_to_numpy(backbone.model(pixels))
     np.testing.assert_allclose(loaded.model(pixels), expected, atol=1e-5)
     assert (loaded.name, loaded.weights) == ("toy", "nih (5 images)")

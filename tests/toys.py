@@ -1,4 +1,4 @@
-"""Toys: a project for the runner, whose notebooks do what they are told, and the small CNN."""
+"""Toys: a project for the runner, whose notebooks do what they are told; images and a network."""
 
 import os
 import resource
@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import psutil
 
 import nbrun
@@ -169,6 +170,12 @@ def list_descendants(*processes):
 def are_gone(processes):
     """Whether none of some processes of psutil is alive."""
     return not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in processes)
+
+
+def make_pixels(size_px, num_images=2):
+    """Images of noise, as networks take them: the same at every call."""
+    shape = (num_images, size_px, size_px, 3)
+    return np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)
 
 
 def build_small_cnn(size_px, num_classes, seed):
