@@ -46,6 +46,16 @@ def test_the_maps_are_those_of_the_definition(model, pixels):
         np.testing.assert_allclose(found, enlarged, atol=1e-3 * expected.max())
 
 
+def test_layers_that_are_part_of_other_models_too_are_explained_alike(model, pixels):
+    grown = keras.Sequential()
+    for layer in model.layers:  # each step is a model, to Keras, and each layer part of them all
+        grown.add(layer)
+    before = grown.predict(pixels, verbose=0)
+    maps = [explain.compute_grad_cams(one, pixels, [0] * 5, "conv_3") for one in (model, grown)]
+    np.testing.assert_array_equal(*maps)
+    np.testing.assert_array_equal(grown.predict(pixels, verbose=0), before)
+
+
 def test_a_joined_backbone_and_head_can_be_explained():
     backbone = networks.build_backbone("vgg19", "random", 64)
     head = networks.build_head("paper", backbone.model.output_shape[1:], 3, seed=0)
