@@ -30,7 +30,7 @@ from tqdm import tqdm
 output = Path(os.environ["TOY_OUTPUT_DIR"])
 begun = time.time()
 for _ in tqdm(range(3), "loop", leave=False):
-    for _ in tqdm(range(12), "inner loop", leave=False): time.sleep(0.02)
+    for _ in tqdm(range(12), "inner loop", leave=False): time.sleep(0.01)
 print("images", num_images, "in", output)
 """
 ACT = """\
