@@ -13,7 +13,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from leakcard import card as cards
-from leakcard import facts, files, images, versions
+from leakcard import facts, files, images, symbols, versions
 from leakcard import table as image_table
 from leakcard.copies import search
 
@@ -230,7 +230,8 @@ def _write_images(test, folder, longest_side_px):
                 stream.write(encode(pixels))
             donor = next((donors[kind] for kind in donors if version.endswith(kind)), None)
             of = (None, None) if donor is None else (names[donor], labels[donor])
-            changed = float((pixels != image).any(axis=2).mean())
+            red, green, blue = np.moveaxis(pixels != image, 2, 0)  # faster than any(axis=2)
+            changed = float((red | green | blue).mean())
             unit = int(test["unit"].iloc[row])
             found.append((name, version, names[row], labels[row], unit, *of, changed))
         return found
@@ -241,8 +242,7 @@ def _write_images(test, folder, longest_side_px):
 
 def encode(pixels):
     """Return an image as the bytes of a PNG file: gray where it is, else RGB."""
-    is_gray = (pixels[..., :1] == pixels[..., 1:]).all()
-    ordered = pixels[..., 0] if is_gray else pixels[..., ::-1]
+    ordered = pixels[..., 0] if symbols.is_gray(pixels) else pixels[..., ::-1]
     return cv2.imencode(".png", ordered, [cv2.IMWRITE_PNG_COMPRESSION, 2])[1].tobytes()
 
 

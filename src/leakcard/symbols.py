@@ -81,6 +81,12 @@ def make_centre(shape, share):
     return box
 
 
+def is_gray(image):
+    """Tell whether the three channels of an image are the same."""
+    red, green, blue = np.moveaxis(image, 2, 0)
+    return (red == green).all() and (red == blue).all()
+
+
 def to_gray(image):
     """Return an image as uint8 of shape (height, width)."""
     # The channels of an X-ray are equal; of a colour image the brightest shows a symbol best.
@@ -111,7 +117,7 @@ def paint_out(image, found):
     box = tuple(slice(max(0, side[0] - pad), side[-1] + pad + 1) for side in (rows, columns))
     eight_bits = np.clip(np.rint(image[box]), 0, 255).astype(np.uint8)
     hole = found[box].astype(np.uint8)
-    gray = (eight_bits[..., :1] == eight_bits[..., 1:]).all()
+    gray = is_gray(eight_bits)
     source = np.ascontiguousarray(eight_bits[..., 0] if gray else eight_bits)
     filled = cv2.inpaint(source, hole, INPAINT_RADIUS_PX, cv2.INPAINT_TELEA)
     treated = image.copy()
