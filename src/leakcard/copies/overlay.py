@@ -5,6 +5,7 @@ import dataclasses
 import cv2
 import numpy as np
 
+from leakcard import stats
 from leakcard.copies import points
 
 # A match is the nearest of both sides, nearer than this times the second nearest (Lowe 2004).
@@ -187,7 +188,7 @@ def compare_pictures(fit, one, two):
     x, y = _average(across * (right - left)), _average(down * (right - left))
     scale = np.maximum(xx * yy - xy * xy, 1e-9)
     shifts = np.hypot(yy * x - xy * y, xx * y - xy * x) / scale
-    correlation, shift_px = (float(np.median(one[counts])) for one in (correlation, shifts))
+    correlation, shift_px = (float(stats.find_median(one[counts])) for one in (correlation, shifts))
     return dataclasses.replace(fit, correlation=correlation, shift_px=shift_px)
 
 
