@@ -94,7 +94,7 @@ def paint_animal(parts, species, pose, rng, size_px):
             # Round bodies are darker towards their edge and below.
             inside = np.clip(_draw.blur(layer, 0.05 * scale, size_px) * 1.3 - 0.15, 0.0, 1.0)
             shade = (0.72 + 0.30 * inside) * (1.0 + 0.13 * texture)
-            colour = np.broadcast_to(colour, colours.shape) * shade[..., None]
+            colour = np.stack([part * shade for part in np.moveaxis(colour, -1, 0)], axis=-1)
         _scenery.paint(colours, layer, colour)
         mask = np.maximum(mask, layer)
     return np.clip(colours, 0.0, 1.0), mask

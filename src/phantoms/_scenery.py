@@ -8,7 +8,10 @@ from phantoms import _draw
 
 def paint(picture, layer, colour):
     """Lay a colour, or a picture, over a picture where `layer` (h, w) says so, in place."""
-    picture += layer[..., None] * (np.asarray(colour, np.float32) - picture)
+    colour = np.asarray(colour, np.float32)
+    for number in range(3):  # each channel by itself: a last axis of three takes NumPy longer
+        channel = picture[..., number]
+        channel += layer * (colour[..., number] - channel)
 
 
 def draw_background(kind, rng, size_px):
