@@ -179,7 +179,7 @@ run_tests() {
         case $word in -*) continue ;; esac
         [ ! -e "${word%%::*}" ] || exec "$python" -m pytest "$@"
     done
-    exec "$python" -m pytest -n 2 --dist loadfile "$root/tests" "$@"
+    exec "$python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$root/tests" "$@"
 }
 
 case ${1:-demo} in

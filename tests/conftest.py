@@ -50,6 +50,11 @@ def hash_file(path):
     return digest, quality.can_compute_brisque()
 
 
+def pytest_collection_modifyitems(items):
+    """The file that takes longest comes first: begun last, one process would wait for it."""
+    items.sort(key=lambda item: item.path.name != "test_notebooks.py")
+
+
 # What depends on its arguments alone, and how many of its answers are remembered.
 REMEMBERED = (
     ("leakcard.looks", "_measure", hash_file, 10_000),  # 7 kB each
