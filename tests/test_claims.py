@@ -1,5 +1,6 @@
 """Every published claim stands in results/claims.md with what the committed records say of it."""
 
+import json
 import math
 
 import pandas as pd
@@ -117,6 +118,17 @@ def test_the_published_network_is_preferred_and_random_weights_come_last(tmp_pat
     assert row["run"] == "d 01; also c 0.857; also b 0.857; also a 0.857"
 
 
+def test_of_equal_networks_the_one_with_the_recipe_nearest_to_the_published_is_judged(tmp_path):
+    notebook = "01_reproduce_original_result"
+    about = {"backbone": "vgg19", "weights": "ImageNet", "variant": "children as controls"}
+    for run, settings in (("a", {"size_px": 96, "num_views": 1}), ("b", {"num_views": 1})):
+        plant(tmp_path, [count(120, 140)], run, notebook, **about)
+        environment = json.dumps({"notebooks": {notebook: settings}})
+        (tmp_path / run / "environment.json").write_text(environment)
+    row = look_up(tmp_path, "paper_vgg19", "score")
+    assert row["run"] == "b 01; also a 0.857"
+
+
 def test_on_the_published_photographs_all_seeds_count(tmp_path):
     about = {"variant": "wolf/husky, white", "backbone": "small_cnn", "weights": "trained"}
     rows = [count(17, 20), count(16, 20, seed=1)]
@@ -209,4 +221,4 @@ def test_two_independent_shares_combine_to_newcombes_interval():
 
 def test_a_parameter_that_is_not_as_published_is_named():
     group = next(each for each in answers.read_results(RESULTS) if each.run == "transfer")
-    assert "size_px 96 instead of the published" in verdicts.describe_recipe(group)
+    assert "size_px 96 instead of the published" in ", ".join(verdicts.list_changes(group))

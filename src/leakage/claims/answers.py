@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from leakage import evaluation, report
+from leakage.claims import verdicts
 
 GROUP = ["run", "notebook", "protocol", "variant", "backbone", "weights"]
 # Networks of one family, which differ in three convolutions.
@@ -38,9 +39,9 @@ class Answer(NamedTuple):
 class Group:
     """The records of one variant of one run."""
 
-    def __init__(self, key, rows, settings, can_be_checked=False):
+    def __init__(self, key, rows, settings):
         self.run, self.notebook, self.protocol, self.variant, self.backbone, self.weights = key
-        self.rows, self.settings, self.can_be_checked = rows, settings, can_be_checked
+        self.rows, self.settings = rows, settings
         self.place = f"{self.run} {self.notebook[:2]}"
         self.claims = set(rows["claim"].dropna())
         declared = rows.sort_values("metric", key=lambda name: name != "accuracy", kind="stable")
@@ -144,8 +145,7 @@ def read_results(results_dir):
         settings = json.loads(path.read_text("utf-8"))["notebooks"] if path.is_file() else {}
         for key, rows in records.groupby(GROUP, dropna=False, sort=False):
             key = tuple(map(report.run_claims.show, key))
-            can_be_checked = (run_dir / key[1] / "predictions.csv").is_file()
-            groups.append(Group(key, rows, settings.get(key[1], {}), can_be_checked))
+            groups.append(Group(key, rows, settings.get(key[1], {})))
     return groups
 
 
@@ -191,8 +191,8 @@ def find_answers(claim, groups):
                 score = scores[0] if len(scores) == 1 else combine(scores, (1, -1))
             obstacle = ", ".join(filter(None, (one.obstacle for one in asked)))
             furthest = max(rank_group(group, claim.networks) for group in found)
-            unchecked = sum(not group.can_be_checked for group in found)
-            rank = (bool(obstacle), furthest, number, unchecked, run)
+            changes = max(len(verdicts.list_changes(group)) for group in found)
+            rank = (bool(obstacle), furthest, number, changes, run)
             answers.append(Answer(score, tuple(found), obstacle, rank))
     return sorted(answers, key=lambda answer: answer.rank)
 

@@ -30,8 +30,10 @@ of a difference the recorded one image by image, else the two intervals combined
 were others (Newcombe's way; too wide where they are the same); of the ablation over seeds, each \
 effect counted together with products of two others. Of several runs the one with the published \
 network is judged, then with one of its family, then with any pretrained one, then with random \
-weights: what a network has learnt changes more than its form; of equally near ones the one whose \
-predictions are committed."""
+weights: what a network has learnt changes more than its form; of equally near ones the one of \
+whose recipe least is changed (see the end), then the first by name. Intervals are over images, \
+not over trainings: another seed, processor or number of threads can move what is trained on \
+pixels by more."""
 
 
 def list_claims(results_dir):
@@ -168,7 +170,7 @@ def format_claims(results_dir):
         parts.append(f"## {system}\n\n{listed.SOURCES[system]}")
         parts.append(report.format_markdown(rows[list(HEADINGS)].rename(columns=HEADINGS)).strip())
     recipes = {group.place: group for group in answers.read_results(results_dir)}
-    told = ((place, verdicts.describe_recipe(group)) for place, group in recipes.items())
+    told = ((place, ", ".join(verdicts.list_changes(group))) for place, group in recipes.items())
     parts.append("## Images and recipes of the runs, where they are not the published ones")
     parts.append("\n".join(f"- **{place}**: {recipe}" for place, recipe in told if recipe))
     return "\n\n".join(parts) + "\n"

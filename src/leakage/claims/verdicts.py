@@ -26,10 +26,15 @@ def _read_defaults(notebook):
     return parameters.read_declared(path) if path.is_file() else {}
 
 
-def describe_recipe(group):
+def list_changes(group):
     """Say in what images and parameters of a run's notebook are not as published.
 
     The defaults of the notebooks are as published.
+
+    Returns
+    -------
+    list of str
+        One an image set or parameter.
     """
     changes = [] if group.notebook.startswith(WOLVES) else [SUBSET]
     for name, declared in _read_defaults(group.notebook).items():
@@ -38,15 +43,15 @@ def describe_recipe(group):
             usual = USUAL.get(name, declared.default)
             usual = "the published" if usual is None else usual
             changes.append(f"{name} {used} instead of {usual}")
-    return ", ".join(changes)
+    return changes
 
 
 def describe_changes(group, system):
-    """Say what beside the network is not as published; refer to `describe_recipe` for a run."""
+    """Say what beside the network is not as published; refer to `list_changes` for a run."""
     told = group.rows[group.rows["claim"].notna()]
     if len(told):
         return report.run_claims.show(told["reason"].iloc[0])
-    recipe = describe_recipe(group) and f"images and recipe of {group.place} (below)"
+    recipe = list_changes(group) and f"images and recipe of {group.place} (below)"
     return ", ".join(filter(None, [published.OTHER_IMAGES.get(system), recipe]))
 
 
