@@ -10,7 +10,8 @@ import itertools
 import numpy as np
 import pandas as pd
 from scipy import linalg
-from statsmodels import api
+from statsmodels.regression import linear_model
+from statsmodels.tools import tools
 
 from leakcard import intervals
 
@@ -125,8 +126,8 @@ def estimate_effects(runs, factors) -> pd.DataFrame:
             )
     # Residuals of a model with a column for each configuration are what seeds do alone.
     value = runs["value"].to_numpy(dtype=float)
-    effects = api.OLS(value, api.add_constant(signs)).fit().params[1:]
-    pure = api.OLS(value, np.eye(len(sizes))[configurations]).fit()
+    effects = linear_model.OLS(value, tools.add_constant(signs)).fit().params[1:]
+    pure = linear_model.OLS(value, np.eye(len(sizes))[configurations]).fit()
     frame = pd.DataFrame(
         [(name, *factors[name], effect) for name, effect in zip(names, effects, strict=True)],
         columns=["factor", "low", "high", "effect"],
@@ -135,7 +136,7 @@ def estimate_effects(runs, factors) -> pd.DataFrame:
     spread = np.nan
     if pure.df_resid > 0:
         spread = float(np.sqrt(pure.mse_resid))
-        contrasts = np.linalg.pinv(api.add_constant(signs))[1:]
+        contrasts = np.linalg.pinv(tools.add_constant(signs))[1:]
         contrasts = contrasts @ np.eye(len(sizes))[configurations]
         test = pure.t_test(contrasts)
         lower, upper = test.conf_int(1 - intervals.CONFIDENCE).T
