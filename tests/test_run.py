@@ -52,6 +52,25 @@ def test_what_a_kernel_calls_its_cells_is_found_beside_pictures_full_of_slashes(
     assert text.endswith('/ x/ cell:3: UserWarning cell "') and len(text) > 3_000_000
 
 
+def test_links_to_what_lies_beside_the_source_lead_there_from_where_the_result_lies(tmp_path):
+    root = tmp_path / "project"
+    places = (root / name for name in ("notebooks", "results", "data", "cache"))
+    project = nbrun.Project(root, *places)
+    told = "[next](02.ipynb#end) [why](../docs/why.md) [gone](no.md) [top](#top) [web](https://a.b)"
+    for file in (root / "notebooks" / "02.ipynb", root / "docs" / "why.md"):
+        file.parent.mkdir(parents=True)
+        file.touch()
+    path = tmp_path / "staged.ipynb"
+    found = []
+    for folder in (root / "results" / "demo" / "01", tmp_path / "elsewhere"):
+        cell = nbformat.v4.new_markdown_cell(told)
+        nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
+        clean.clean_notebook(path, project, {}, folder)
+        found.append(nbformat.read(path, 4).cells[0].source)
+    led = told.replace("(02", "(../../../notebooks/02").replace("(../docs", "(../../../docs")
+    assert found == [led, told]
+
+
 def test_a_notebook_without_warnings_has_nothing_on_standard_error(demo):
     notebook = nbformat.read(demo[1] / "02_second" / "02_second.ipynb", as_version=4)
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]

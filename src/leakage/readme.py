@@ -64,6 +64,12 @@ OTHER_DRAW = (
     "{0.value:.1%} with children (border {1.value:.1%}), {2.value:.1%} with adults (border "
     "{3.value:.1%})"
 )
+# Of the same draw: what the published head makes of the border when it is trained on it.
+BORDER_RUN = "treatments_vgg16"
+BORDER = (
+    "The two classifiers are not the same: retrained on the border of the first draw, the "
+    "published head itself is right on {} with children and on {} with adults.\n"
+)
 ALT = "Accuracies with 95 % intervals: {}. Diamonds: as published; dotted: chance."
 
 
@@ -123,7 +129,24 @@ def format_finding(results_dir):
     """The finding in a paragraph with numbers."""
     first, *others = _collect_draws(results_dir).values()
     told = [OTHER_DRAW.format(*rows.itertuples()) for rows in others]
-    return FINDING.format(*first.itertuples(), draws="; ".join(told) or "none")
+    finding = FINDING.format(*first.itertuples(), draws="; ".join(told) or "none")
+    return finding + _describe_border(Path(results_dir) / BORDER_RUN)
+
+
+def _describe_border(run_dir):
+    """What one and the same head is worth on whole images and on their border."""
+    if not run_dir.is_dir():
+        return ""
+    records = report.collect_records(run_dir)
+    records = records[(records["version"] == "border only") & (records["mode"] == "retrained")]
+    heads = []
+    for variant in (PAPER, ADULTS):
+        own = records[records["variant"] == variant].set_index("metric")
+        right, lost = (own.loc[f"counterfactual_{name}"] for name in ("accuracy", "difference"))
+        below = f"{-100 * lost.value:.0f} points below the whole image"
+        bounds = f"({-100 * lost.upper:.0f} to {-100 * lost.lower:.0f})"
+        heads.append(f"{right.value:.1%}, {below} {bounds},")
+    return BORDER.format(*heads)
 
 
 def _collect_draws(results_dir):

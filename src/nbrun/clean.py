@@ -1,6 +1,7 @@
 """Clean an executed notebook of what only this machine knows, and write its page."""
 
 import base64
+import os
 import re
 import sys
 from pathlib import Path
@@ -13,9 +14,11 @@ from nbrun import state
 BEGIN = r"(?:(?<![\w.~-])|(?<=\\[nrt])|(?<=\dm))"
 # Few folders: a picture in base64 is full of slashes, and an open end would run through all of it.
 KERNEL_TEMPORARY = re.compile(r"(?:/[^\s:'\"/]+){0,30}/ipykernel_\d+/\d+\.py")
+# A link of Markdown to a file, without a place in it.
+LINK = re.compile(r"\]\(([^):#\s]+)")
 
 
-def clean_notebook(path, project, names):
+def clean_notebook(path, project, names, published):
     """Take out noise and the machine's own folders, and write the notebook's HTML beside it.
 
     Parameters
@@ -25,12 +28,16 @@ def clean_notebook(path, project, names):
     project : Project
     names : dict of str to str
         Folders and what to call them.
+    published : Path
+        The folder that it will lie in; links to what lies beside its source lead there from here.
     """
     from nbconvert import HTMLExporter  # a second of imports
 
     notebook = nbformat.read(path, as_version=4)
     for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
         cell.outputs = [output for output in cell.outputs if _clean_output(output, project)]
+    for cell in (cell for cell in notebook.cells if cell.cell_type == "markdown"):
+        cell.source = _keep_links(cell.source, project, published)
     text = nbformat.writes(notebook, version=4)
     for folder in sorted(names, key=len, reverse=True):
         end = "" if folder.endswith("/") else r"(?![\w.-])"
@@ -41,6 +48,20 @@ def clean_notebook(path, project, names):
     state.write_text(path, text + "\n")
     page, _ = HTMLExporter(embed_images=True).from_notebook_node(nbformat.reads(text, 4))
     state.write_text(path.with_suffix(".html"), page)
+
+
+def _keep_links(text, project, folder):
+    """Let relative links lead to the same files; results elsewhere do not tell where these lie."""
+    if not folder.is_relative_to(project.root):
+        return text
+
+    def lead(link):
+        target = project.notebooks / link[1]
+        if not target.exists():
+            return link[0]
+        return f"]({Path(os.path.relpath(target, folder)).as_posix()}"
+
+    return LINK.sub(lead, text)
 
 
 def _clean_output(output, project):

@@ -103,7 +103,7 @@ def run_job(project, call, job):
     if staging:
         with contextlib.suppress(OSError, ValueError):  # of a full disk, half a notebook
             names = clean.list_names(project, call, job, staging)
-            clean.clean_notebook(staging / job.source.name, project, names)
+            clean.clean_notebook(staging / job.source.name, project, names, job.run_dir / job.name)
         outcome["kept"] = run_state.keep_failed(staging)
     return outcome | ({} if call.token.exists() else {"status": "stopped"})
 
@@ -124,7 +124,8 @@ def execute(project, call, job, staging, devices):
     )  # fmt: skip
     if executed.metadata.papermill.get("exception"):
         raise RuntimeError("a cell ended the notebook early, as by sys.exit()")
-    clean.clean_notebook(target, project, clean.list_names(project, call, job, staging))
+    names = clean.list_names(project, call, job, staging)
+    clean.clean_notebook(target, project, names, job.run_dir / job.name)
 
 
 def make_variables(project, call, job, staging):

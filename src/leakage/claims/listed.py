@@ -270,7 +270,8 @@ def _list_s4():
     of_class, common = RESULTS["s4_cnn"].class_scores["f1"], {"networks": ("lung_cnn",)}
     runs = LUNG_ABLATION
     usual = runs["masked (benchmark)"]
-    yield Claim("s4_viral", "From scratch, healthy is found best and viral worst (F1)",
+    yield Claim("s4_viral",
+                "From scratch, healthy is found best, viral worst (F1; judged: their order)",
                 _points(of_class["healthy"] - of_class["viral"]),
                 ((Asked("05", weighted, "f1", "healthy"), Asked("05", weighted, "f1", "viral")),),
                 1, **common)

@@ -20,10 +20,11 @@ HOW = """\
 *equivalent*, *above*, *below*, *compatible, not equivalent*; on the published photographs, with \
 all seeds, *within* or *outside our seeds*. **Effects and statements** are judged by their sign \
 alone: *same sign* or *opposite sign* where the 95 % interval excludes 0 (of the share of errors, \
-one half), else *not shown*; where a source saw no effect, *equivalent* if the interval lies \
-within 5 points either way, *above* or *below* if it excludes 0. A sign is asked of real images \
-and of weights that are not random; whatever else differs stands beside it and may be why. *Not \
-comparable* names the reasons, *not run* what it would take. Phantoms give no verdict.
+one half), *our runs disagree* where two do so on either side, else *not shown*; where a source \
+saw no effect, *equivalent* if the interval lies within 5 points either way, *above* or *below* if \
+it excludes 0. A sign is asked of real images and of weights that are not random; whatever else \
+differs stands beside it and may be why. *Not comparable* names the reasons, *not run* what it \
+would take. Phantoms give no verdict.
 
 The seed declared beforehand is judged. Intervals: the wider of Wilson's and that over patients; \
 of a difference the recorded one image by image, else the two intervals combined as if the images \
@@ -52,6 +53,8 @@ def list_claims(results_dir):
     for claim in listed.CLAIMS:
         found = answers.find_answers(claim, groups)
         verdict, why = verdicts.judge_claim(claim, found[0] if found else None)
+        if {"same sign", "opposite sign"} <= {verdicts.judge_claim(claim, one)[0] for one in found}:
+            verdict = verdicts.DISAGREE
         takes = claim.takes if verdict in (verdicts.NOT_RUN, verdicts.NOT_COMPARABLE) else ""
         row = {"key": claim.key, "kind": claim.kind, "system": claim.system, "says": claim.says}
         row |= {"published": show_published(claim)}
@@ -104,12 +107,16 @@ def show_answers(claim, found):
     def show_number(value):
         return f"{value:.3f}" if is_share else f"{100 * value:+.1f}"
 
+    def show_interval(score):
+        known = not np.isnan(score.lower)
+        return " to ".join(map(show_number, (score.lower, score.upper))) if known else ""
+
     values = [show_number(each.score.value) + " points" * (not is_share) for each in found]
-    others = [f"{each.groups[0].run} {value}" for each, value in zip(found, values, strict=True)]
     row["ours"] = values[0]
-    row["run"] += "".join(f"; also {other}" for other in others[1:])
-    if not np.isnan(score.lower):
-        row["interval"] = " to ".join(map(show_number, (score.lower, score.upper)))
+    for other, value in zip(found[1:], values[1:], strict=True):
+        bounds = show_interval(other.score)
+        row["run"] += f"; also {other.groups[0].run} {value}" + (bounds and f" ({bounds})")
+    row["interval"] = show_interval(score)
     if not np.isnan(score.k):
         row["n"] = f"{score.k:.0f} of {score.n:.0f}"
     if claim.kind == "score" and num_seeds > 1:

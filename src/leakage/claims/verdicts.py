@@ -8,6 +8,7 @@ from leakage import evaluation, paths, published, report
 from nbrun import parameters
 
 NOT_RUN, NOT_COMPARABLE = "not run", "not comparable"
+DISAGREE = "our runs disagree"
 UNCHANGED = 0.05  # an effect within counts as none, as in `evaluation.judge_result`
 WOLVES = "02"
 SUBSET = "resized copies of a subset of the images"
