@@ -50,9 +50,15 @@ def hash_file(path):
     return digest, quality.can_compute_brisque()
 
 
+# Two processes take a file each: one that is begun last, the other would wait for.
+LONGEST = ["notebooks", "probes", "audit_duplicates", "backbones", "benchmarks", "sets", "transfer",
+           "audit_real", "experiment", "training", "worth", "sweep", "symbols"]  # fmt: skip
+
+
 def pytest_collection_modifyitems(items):
-    """The file that takes longest comes first: begun last, one process would wait for it."""
-    items.sort(key=lambda item: item.path.name != "test_notebooks.py")
+    """Begin with the files that take longest; within a file nothing changes."""
+    ranks = {f"test_{name}.py": rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
 
 
 # What depends on its arguments alone, and how many of its answers are remembered.
