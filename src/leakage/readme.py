@@ -68,7 +68,7 @@ OTHER_DRAW = (
 BORDER_RUN = "treatments_vgg16"
 BORDER = (
     "The two classifiers are not the same: retrained on the border of the first draw, the "
-    "published head itself is right on {} with children and on {} with adults.\n"
+    "published head itself is right on {}; on {}.\n"
 )
 ALT = "Accuracies with 95 % intervals: {}. Diamonds: as published; dotted: chance."
 
@@ -140,12 +140,13 @@ def _describe_border(run_dir):
     records = report.collect_records(run_dir)
     records = records[(records["version"] == "border only") & (records["mode"] == "retrained")]
     heads = []
-    for variant in (PAPER, ADULTS):
+    for variant, who in ((PAPER, "children"), (ADULTS, "adults")):
         own = records[records["variant"] == variant].set_index("metric")
         right, lost = (own.loc[f"counterfactual_{name}"] for name in ("accuracy", "difference"))
-        below = f"{-100 * lost.value:.0f} points below the whole image"
-        bounds = f"({-100 * lost.upper:.0f} to {-100 * lost.lower:.0f})"
-        heads.append(f"{right.value:.1%}, {below} {bounds},")
+        below = (
+            f"{-100 * lost.value:.0f} points ({-100 * lost.upper:.0f} to {-100 * lost.lower:.0f})"
+        )
+        heads.append(f"{right.value:.1%} with {who}, {below} below the whole image")
     return BORDER.format(*heads)
 
 

@@ -13,8 +13,8 @@ HEADINGS = {
 }  # fmt: skip
 COUNTS = """\
 {scores} scores have a verdict, and {signs} effects and statements one by their sign alone: {same} \
-as claimed, {opposite} the other way, {open} not shown; {not_comparable} are not comparable and \
-{not_run} were not run"""
+as claimed, {opposite} the other way, {open} not shown (or our runs disagree); {not_comparable} \
+are not comparable and {not_run} were not run"""
 HOW = """\
 **Scores** are judged as in every notebook (`evaluation.judge_result`, recomputed from k and n): \
 *equivalent*, *above*, *below*, *compatible, not equivalent*; on the published photographs, with \
@@ -52,9 +52,7 @@ def list_claims(results_dir):
     groups, rows = answers.read_results(results_dir), []
     for claim in listed.CLAIMS:
         found = answers.find_answers(claim, groups)
-        verdict, why = verdicts.judge_claim(claim, found[0] if found else None)
-        if {"same sign", "opposite sign"} <= {verdicts.judge_claim(claim, one)[0] for one in found}:
-            verdict = verdicts.DISAGREE
+        verdict, why = verdicts.judge_claim(claim, found)
         takes = claim.takes if verdict in (verdicts.NOT_RUN, verdicts.NOT_COMPARABLE) else ""
         row = {"key": claim.key, "kind": claim.kind, "system": claim.system, "says": claim.says}
         row |= {"published": show_published(claim)}

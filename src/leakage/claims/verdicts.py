@@ -56,16 +56,28 @@ def describe_changes(group, system):
     return ", ".join(filter(None, [published.OTHER_IMAGES.get(system), recipe]))
 
 
-def judge_claim(claim, answer):
-    """Judge a claim by the nearest answer.
+def judge_claim(claim, found):
+    """Judge a claim by the nearest answer, unless another contradicts it.
+
+    Parameters
+    ----------
+    claim : Claim
+    found : list of Answer
+        The nearest first.
 
     Returns
     -------
     tuple of (str, str)
         The verdict, and why it is none or what differs; a verdict is never empty.
     """
-    if answer is None:
+    if not found:
         return NOT_RUN, ""
+    told = [_judge_answer(claim, answer) for answer in found]
+    disagree = {"same sign", "opposite sign"} <= {verdict for verdict, _ in told}
+    return (DISAGREE, told[0][1]) if disagree else told[0]
+
+
+def _judge_answer(claim, answer):
     judged = published.RESULTS.get(claim.key) if claim.kind in ("score", "classes") else None
     reasons = [answer.obstacle]
     for group in dict.fromkeys(answer.groups):
