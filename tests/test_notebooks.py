@@ -76,13 +76,13 @@ def test_records_have_intervals_that_hold_their_value_and_figures_a_description(
 
 def test_a_second_call_skips_everything_and_a_forced_one_gives_the_same_bytes(smoke):
     folder, _ = smoke
-    metrics = folder / "results" / "smoke" / "02_explore_convnet_activations" / "metrics.json"
+    metrics = folder / "results" / "smoke" / "04_measure_each_leak" / "metrics.json"
     before = metrics.read_bytes(), metrics.stat().st_mtime_ns
     again = run(["leakage.run", "smoke"], folder)
     assert again.returncode == 0
     assert again.stdout.count(" skipped (") == len(NOTEBOOKS)
     assert metrics.stat().st_mtime_ns == before[1]
-    forced = run(["leakage.run", "smoke", "--only", "02", "--force"], folder)
+    forced = run(["leakage.run", "smoke", "--only", "04", "--force"], folder)
     assert forced.returncode == 0, forced.stdout
     assert metrics.stat().st_mtime_ns != before[1]
     assert metrics.read_bytes() == before[0]

@@ -6,6 +6,9 @@ import re
 from pathlib import Path
 
 import pandas as pd
+from IPython import display
+from matplotlib import pyplot as plt
+from PIL import Image
 
 from leakage import evaluation, figures, paths, pictures
 from leakage.data import sources
@@ -113,18 +116,21 @@ def read_metrics(path):
 
 
 def save_figure(figure, folder, name, alt_text):
-    """Save a figure as `figures/<name>.png`, its description in `figures/alt_texts.json`.
+    """Save a figure as `figures/<name>.png`, its description beside it, and show what was saved.
+
+    Drawing takes longest: it is done once, where IPython would draw an open figure again.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
-        What to save; it stays open.
+        What to save; closed after that.
     folder : str or Path
         The notebook's output folder.
     name : str
         Letters, digits and underscores.
     alt_text : str
-        What the figure shows, for those who cannot see it; says so if it shows phantoms.
+        What the figure shows, for those who cannot see it; says so if it shows phantoms. Kept in
+        `figures/alt_texts.json` and in the notebook.
 
     Returns
     -------
@@ -147,15 +153,21 @@ def save_figure(figure, folder, name, alt_text):
             f"Received: alt_text={alt_text!r} for {name!r}"
         )
     path = Path(folder) / "figures" / f"{name}.png"
+    alt_text = alt_text.strip()
     drawn = io.BytesIO()
     figure.savefig(
         drawn, format="png", dpi=FIGURE_DPI, bbox_inches="tight", metadata={"Software": None}
     )
+    plt.close(figure)
+    picture = pictures.compress_png(drawn.getvalue())
     with files.open_atomic(path, "wb") as stream:
-        stream.write(pictures.compress_png(drawn.getvalue()))
+        stream.write(picture)
     texts = path.with_name("alt_texts.json")
     known = json.loads(texts.read_text(encoding="utf-8")) if texts.exists() else {}
-    files.write_json(texts, known | {name: alt_text.strip()})
+    files.write_json(texts, known | {name: alt_text})
+    with Image.open(drawn) as image:
+        width = round(image.width * figures.style.DPI / FIGURE_DPI)
+    display.display(display.Image(picture, width=width, alt=alt_text))
     return path
 
 
@@ -266,7 +278,7 @@ class Results:
         return self._records[-1]
 
     def save_figure(self, figure, name, alt_text, note="", provenance=None):
-        """Note below a figure what its numbers come from, and save it with its description."""
+        """Note below a figure what its numbers come from; save and show it."""
         provenance = provenance or self.provenance
         figures.add_note(figure, f"{note} {provenance}".strip())
         save_figure(figure, self.folder, name, f"{alt_text} {provenance}.")

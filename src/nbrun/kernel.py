@@ -102,6 +102,8 @@ class Engine(NBClientEngine):
             shutdown_kernel="immediate", coalesce_streams=True,
         )  # fmt: skip
         client.status = status
+        # papermill writes the notebook before and after every cell; what is half done is not kept
+        path, nb_man.output_path = nb_man.output_path, None
         client.tell(cell=0, cells=len(nb_man.nb.cells), bar="")
         ended = threading.Event()
         watch = threading.Thread(target=client.kill_without, args=(token, ended), daemon=True)
@@ -110,6 +112,7 @@ class Engine(NBClientEngine):
             with open(log, "wb") as stream:  # what libraries say past Python
                 client.execute(env=variables, cwd=working_dir, stdout=stream, stderr=stream)
         finally:
+            nb_man.output_path = path
             ended.set()
             watch.join()
             client.kill()

@@ -23,6 +23,7 @@ from leakcard import files
 STORE_VERSION = 1
 # Less than the feature bank may hold: heads are large, and quicker to train than features.
 LIMIT_GB = 5.0
+LARGE = 5_000_000  # weights; room for fewer is not worth the time of looking for it
 
 gc.freeze()  # TensorFlow's half million objects stay: looking through them takes 0.4 s a head
 
@@ -84,7 +85,8 @@ def hash_arrays(arrays):
 
 def _copy(model, build_model):
     """Leave the optimiser's state behind, which is as large as the model."""
-    gc.collect()  # copies that the caller has dropped lie in cycles
+    if model.count_params() >= LARGE:
+        gc.collect()  # copies that the caller has dropped lie in cycles
     kept = build_model()
     kept.set_weights(model.get_weights())
     return kept
