@@ -17,6 +17,7 @@ LISTS = ("requirements.txt", "requirements-dev.txt")  # what is locked
 EXTRAS = ("requirements-dev.txt", "requirements-dicom.txt", "requirements-datasets.txt")
 # Where a package is imported under another name than it is installed by.
 DISTRIBUTIONS = {
+    "IPython": "ipython",
     "PIL": "pillow",
     "jupyter_client": "jupyter-client",
     "cv2": "opencv-contrib-python-headless",

@@ -167,7 +167,7 @@ def save_figure(figure, folder, name, alt_text):
     files.write_json(texts, known | {name: alt_text})
     with Image.open(drawn) as image:
         width = round(image.width * figures.style.DPI / FIGURE_DPI)
-    display.display(display.Image(picture, width=width, alt=alt_text))
+    display.display(display.Image(picture, width=width, metadata={"alt": alt_text}))
     return path
 
 
