@@ -50,14 +50,16 @@ def hash_file(path):
     return digest, quality.can_compute_brisque()
 
 
-# Over 20 s each: begun last, the other process would wait for one of them.
-LONGEST = ["notebooks", "probes", "audit_duplicates", "backbones", "experiment", "audit_real",
-           "run", "sets", "sweep", "benchmarks", "symbols"]  # fmt: skip
+# The notebooks keep two cores busy; beside them run those that mostly wait for other processes.
+# Then the longest: begun last, the other process would wait for one of them.
+FIRST = ["notebooks", "run", "sweep", "colab",
+         "probes", "audit_duplicates", "backbones", "experiment", "audit_real", "sets",
+         "benchmarks", "symbols"]  # fmt: skip
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with the files that take longest; within a file nothing changes."""
-    ranks = {f"test_{name}.py": rank for rank, name in enumerate(LONGEST)}
+    """Order the files; within a file nothing changes."""
+    ranks = {f"test_{name}.py": rank for rank, name in enumerate(FIRST)}
     items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
 
 

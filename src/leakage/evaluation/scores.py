@@ -176,14 +176,13 @@ def compute_auc(weights, is_positive, scores) -> np.ndarray:
     ndarray of shape (n_resamples,)
         A tie counts one half, as in the Mann-Whitney statistic. NaN without both classes.
     """
-    order = np.argsort(scores, kind="stable")
-    starts = np.flatnonzero(np.diff(scores[order], prepend=-np.inf))
-    positive = np.add.reduceat((weights * is_positive)[:, order], starts, axis=1)
-    negative = np.add.reduceat((weights * ~is_positive)[:, order], starts, axis=1)
-    num_below = np.cumsum(negative, axis=1) - negative
-    right = (positive * (num_below + negative / 2)).sum(axis=1)
+    above, below = scores[is_positive, np.newaxis], scores[~is_positive]
+    right = (above > below) + (above == below) / 2
+    positive, negative = weights[:, is_positive], weights[:, ~is_positive]
     with np.errstate(invalid="ignore"):
-        return right / (positive.sum(axis=1) * negative.sum(axis=1))
+        return ((positive @ right) * negative).sum(axis=1) / (
+            positive.sum(axis=1) * negative.sum(axis=1)
+        )
 
 
 def _row(metric, name, value, lower=np.nan, upper=np.nan, interval="none", k=None, n=None):
