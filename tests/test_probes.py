@@ -2,7 +2,7 @@
 
 import html
 import re
-import subprocess
+import runpy
 import sys
 
 import numpy as np
@@ -377,8 +377,12 @@ def read_script(name):
 
 
 def run_script(folder, name, *arguments):
+    """Run it as `python name arguments` would, in this process, where TensorFlow is loaded."""
     (folder / name).write_text(read_script(name))
-    subprocess.run([sys.executable, name, *arguments], cwd=folder, check=True, timeout=600)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", [name, *arguments])
+        runpy.run_path(name, run_name="__main__")
 
 
 def nest(model):

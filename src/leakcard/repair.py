@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 import scipy
-from sklearn import model_selection
 from tqdm import tqdm
 
 import leakcard
@@ -403,6 +402,8 @@ def fold_units(repair, num_folds, seed=0):
     ValueError
         If there are fewer units than folds.
     """
+    from sklearn import model_selection  # waited for only here
+
     rows = repair.rows
     used = rows[~rows["is_dropped"] & (rows["split"] != "test")]
     num_units = used["unit"].nunique()
