@@ -13,7 +13,8 @@ import pytest
 
 # Before NumPy is imported: what tests compute is small, and slower with two threads, by far so
 # where other tests run beside.
-for library in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
+for library in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM",
+                "TF_NUM_INTRAOP_THREADS"):  # fmt: skip
     os.environ.setdefault(library, "1")
 
 
