@@ -59,6 +59,8 @@ def test_an_executed_notebook_shows_no_warning_and_no_path_of_this_machine(smoke
             assert output.get("name") != "stderr", output.text
             assert output.output_type != "error"
             assert "WARNING" not in output.get("text", "")
+            if "image/png" in output.get("data", {}):
+                assert output.metadata["image/png"]["alt"], "a figure that nobody described"
     assert str(smoke[0]) not in nbformat.writes(notebook)
 
 

@@ -80,7 +80,9 @@ def test_json_holds_numpy_values_and_null_for_nan(tmp_path):
     assert path.read_text().index('"a"') < path.read_text().index('"b"')
 
 
-def test_a_figure_keeps_its_description_and_is_the_same_twice(tmp_path):
+def test_a_figure_keeps_its_description_and_is_the_same_twice(tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(record.display, "display", shown.append)
     figure = Figure()
     figure.subplots().plot([0, 1])
     first = record.save_figure(figure, tmp_path, "line", "A line from 0 to 1.").read_bytes()
@@ -88,6 +90,8 @@ def test_a_figure_keeps_its_description_and_is_the_same_twice(tmp_path):
     assert first == again and first.startswith(b"\x89PNG")
     texts = json.loads((tmp_path / "figures" / "alt_texts.json").read_text())
     assert texts == {"line": "A line from 0 to 1.", "line_again": "The same line."}
+    assert [picture.data for picture in shown] == [first, first]
+    assert [picture.metadata["alt"] for picture in shown] == list(texts.values())
 
 
 @pytest.mark.parametrize(

@@ -24,12 +24,10 @@ def compress_png(content):
     Returns
     -------
     bytes
-        A PNG of the same size in pixels with at most 256 colours, or `content` where it has a
-        palette already or that would not be smaller. Equal input gives equal bytes.
+        A PNG of the same size in pixels with at most 256 colours, or `content` where that would
+        not be smaller. Equal input gives equal bytes.
     """
     with Image.open(io.BytesIO(content)) as image:
-        if image.mode == "P":
-            return content
         picture = image.convert("RGBA")
     paper = Image.new("RGBA", picture.size, "white")
     flat = Image.alpha_composite(paper, picture).convert("RGB")

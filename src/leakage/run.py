@@ -80,7 +80,7 @@ def format_claims(records, claims=None):
 
 def make_project():
     """Describe this project to the runner; the environment names its folders."""
-    from leakage import environment, pictures
+    from leakage import environment
 
     packages = (paths.ROOT / "src" / name for name in ("phantoms", "leakcard", "leakage"))
     return nbrun.Project(
@@ -100,7 +100,6 @@ def make_project():
         not_data=("README.md", "manifests", "cache", ".gitignore"),
         file_suffixes=(".keras", ".h5"),
         noise=NOISE,
-        compress_png=pictures.compress_png,
         describe_environment=environment.describe_environment,
         at_end=report_run,
         at_sweep_end=report_sweep,

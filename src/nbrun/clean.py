@@ -1,6 +1,5 @@
 """Clean an executed notebook of what only this machine knows, and write its page."""
 
-import base64
 import os
 import re
 import sys
@@ -66,9 +65,6 @@ def _keep_links(text, project, folder):
 
 def _clean_output(output, project):
     """Clean one output in place; return whether anything of it is left."""
-    if project.compress_png and "image/png" in output.get("data", {}):
-        picture = project.compress_png(base64.b64decode(output.data["image/png"]))
-        output.data["image/png"] = base64.b64encode(picture).decode()
     if output.output_type == "stream" and project.noise:
         lines = output.text.split("\n")
         output.text = "\n".join(line for line in lines if not project.noise.search(line))

@@ -102,7 +102,8 @@ class Engine(NBClientEngine):
             shutdown_kernel="immediate", coalesce_streams=True,
         )  # fmt: skip
         client.status = status
-        # papermill writes the notebook before and after every cell; what is half done is not kept
+        # Else papermill writes all of it before and after every cell, for nobody: at the end it
+        # writes it as well, also where a cell failed.
         path, nb_man.output_path = nb_man.output_path, None
         client.tell(cell=0, cells=len(nb_man.nb.cells), bar="")
         ended = threading.Event()

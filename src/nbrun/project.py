@@ -42,8 +42,6 @@ class Project:
         A text with one of these endings can only name a file.
     noise : re.Pattern
         Lines of output that are left out of executed notebooks.
-    compress_png : callable
-        Takes and returns the bytes of a figure.
     describe_environment : callable
         Returns what `environment.json` says of the machine.
     at_end, at_sweep_end : callable
@@ -69,7 +67,6 @@ class Project:
     not_data: tuple = ()
     file_suffixes: tuple = ()
     noise: re.Pattern | None = None
-    compress_png: Callable | None = None
     describe_environment: Callable = dict
     at_end: Callable = _nothing
     at_sweep_end: Callable = _nothing

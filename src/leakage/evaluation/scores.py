@@ -175,6 +175,10 @@ def compute_auc(weights, is_positive, scores) -> np.ndarray:
     -------
     ndarray of shape (n_resamples,)
         A tie counts one half, as in the Mann-Whitney statistic. NaN without both classes.
+
+    Notes
+    -----
+    Every pair is compared, in 8 bytes: 5,000 images of each class take 0.2 GB.
     """
     above, below = scores[is_positive, np.newaxis], scores[~is_positive]
     right = (above > below) + (above == below) / 2
