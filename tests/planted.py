@@ -45,7 +45,7 @@ def make_clean(seed=1, size_px=64, num_images=None):
     return table.assign(split=table["patient_id"].map(splits))
 
 
-def find_same_files(table, search=None):
+def find_same_files(table, search=None, cache_dir=None):
     """Pairs of identical files: a stand-in for the search for duplicates, which takes longer."""
     rows = table[["image_id", "sha256"]].drop_duplicates("image_id")
     pairs = rows.merge(rows, on="sha256", suffixes=("_a", "_b"))

@@ -58,6 +58,14 @@ def test_a_check_of_ones_own_adds_its_rows(given, whole):
     assert found == whole
 
 
+def test_pictures_are_looked_at_only_where_a_check_asks_for_it(given, monkeypatch):
+    monkeypatch.setattr(leakcard, "measure_looks", lambda *_: pytest.fail("looked at"))
+    others = {name: given[name] for name in ("table", "pairs")}
+    for name, check in leakcard.CHECKS.items():
+        if "looks" not in inspect.signature(check).parameters:
+            assert leakcard.audit(**others, num_permutations=9, checks={name: check}).rows
+
+
 def test_a_check_that_asks_for_what_there_is_not_is_refused_before_anything_is_measured():
     def check_weather(table, weather):
         return []

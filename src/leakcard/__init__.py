@@ -100,6 +100,7 @@ def audit(
     copies=None,
     num_permutations=999,
     seed=0,
+    cache_dir=None,
     checks=CHECKS,
 ):
     """Look for every kind of leak in a split, and say what cannot be told from it.
@@ -120,7 +121,8 @@ def audit(
         that several splits are drawn from; pairs of other images are ignored. Searched for by
         default.
     looks : Looks, optional
-        As from `measure_looks`, of these images and any others. Measured by default.
+        As from `measure_looks`, of these images and any others. Measured by default where a check
+        asks for them.
     copies : {"full", "fast"}, optional
         Which search for copies, see `search.find_duplicates`.
     num_permutations : int
@@ -129,6 +131,10 @@ def audit(
         not testable.
     seed : int
         Decides permutations, folds and bootstraps.
+    cache_dir : str or Path, optional
+        Where what is measured of each picture is kept, by the content of its file (some 60 kB,
+        among them the picture in gray at 128 x 128 pixels): no other audit measures it again, and
+        one that was interrupted goes on. Nowhere by default; may be deleted.
     checks : dict of str to callable
         What is looked for, `CHECKS` by default. A check takes, by name, any of `table` (with all
         columns), `listed` (as `table`, with the rows whose file cannot be read), `images` (repeated
@@ -147,7 +153,7 @@ def audit(
         If the table has no rows or no images, its splits have unknown names, an option does not
         fit it, or a check asks for what there is not.
     """
-    _check_arguments(checks)
+    wanted = _list_arguments(checks)
     if len(table) == 0:
         raise ValueError(
             "There is nothing to audit. Expected a table with a row an image. Received: no rows"
@@ -160,12 +166,13 @@ def audit(
     inferred = ", ".join(map(str, table.attrs.get("patient_id_inferred", [])))
     listed = table.copy()
     listed.attrs = {}
-    table, unreadable, readable = _describe(table)
+    table, unreadable, readable = _describe(table, cache_dir)
     unique = table.drop_duplicates("image_id").reset_index(drop=True)
     if pairs is None and readable:
-        pairs = search.find_duplicates(unique[unique["sha256"].notna()], search=copies)
-    if looks is None and readable:
-        looks = measure_looks(unique)
+        hashed = unique[unique["sha256"].notna()]
+        pairs = search.find_duplicates(hashed, search=copies, cache_dir=cache_dir)
+    if looks is None and readable and "looks" in wanted:
+        looks = measure_looks(unique, cache_dir)
     flat = () if pairs is None else pairs.attrs.get("flat", ())
     measured = {
         "table": table,
@@ -223,16 +230,17 @@ def _call_for_folds(check, measured, folds):
     return [rows.choose_worst(turns, len(folds)) for turns in found.values()]
 
 
-def _check_arguments(checks):
-    for name, check in checks.items():
-        unknown = [
-            wanted for wanted in inspect.signature(check).parameters if wanted not in ARGUMENTS
-        ]
+def _list_arguments(checks):
+    """What the checks ask for, all together."""
+    wanted = {name: list(inspect.signature(check).parameters) for name, check in checks.items()}
+    for name, arguments in wanted.items():
+        unknown = [argument for argument in arguments if argument not in ARGUMENTS]
         if unknown:
             raise ValueError(
                 f"The check {name!r} asks for what an audit does not have. Expected arguments "
                 f"named any of {', '.join(ARGUMENTS)}. Received: {', '.join(unknown)}"
             )
+    return {argument for arguments in wanted.values() for argument in arguments}
 
 
 def _call(check, measured):
@@ -241,7 +249,7 @@ def _call(check, measured):
     return [found] if isinstance(found, Row) else found
 
 
-def _describe(table):
+def _describe(table, cache_dir):
     """Fill in the facts of the files where they are missing; leave unreadable ones out.
 
     Where no file at all can be read the table is audited without them.
@@ -259,7 +267,7 @@ def _describe(table):
     has_files = bool((table["sha256"].notna() & table["path"].notna()).any())
     if wanted.empty:
         return table, unreadable, has_files
-    described = facts.describe_files(wanted)
+    described = facts.describe_files(wanted, cache_dir)
     bad, described.attrs = described.attrs["unreadable"], {}
     known = described.set_index("image_id")
     for name in facts.FACTS if len(described) else ():

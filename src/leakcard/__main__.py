@@ -188,6 +188,12 @@ def _add_options(parser, with_permutations=True):
         "20,000 images), or for those in the same frame alone (fast)",
     )
     add("--no-pictures", action="store_true", help="HTML without thumbnails")
+    add(
+        "--cache",
+        metavar="DIR",
+        help="keep there what is measured of each picture (some 60 kB, a small gray version among "
+        "it): no other audit measures it again, and one that was interrupted goes on",
+    )
 
 
 def check_output(out, audited, option="--out"):
@@ -277,7 +283,7 @@ def read_input(options, out):
     table = reading.read_images(target)
     audited = {target.resolve()} if target.is_dir() else reading.find_image_folders(table)
     check_output(out, audited)
-    for name in ("junit", "sarif"):
+    for name in ("junit", "sarif", "cache"):
         if getattr(options, name, None):
             check_output(getattr(options, name), audited, f"--{name}")
     num_permutations = max(options.permutations, stats.LEAST_PERMUTATIONS)
@@ -303,6 +309,7 @@ def audit_images(options, audit=leakcard.audit):
         copies=options.copies,
         num_permutations=num_permutations,
         seed=options.seed,
+        cache_dir=options.cache,
     )
 
 
@@ -344,6 +351,7 @@ def repair_images(options):
         copies=options.copies,
         num_permutations=num_permutations,
         seed=options.seed,
+        cache_dir=options.cache,
     )
     repair_page.write_repair(out, repaired, with_pictures=not options.no_pictures)
     for line in repair_page.tell(repaired):
@@ -365,6 +373,7 @@ def probe_images(options):
             max_images=options.max_images,
             longest_side_px=options.max_side,
             seed=options.seed,
+            cache_dir=options.cache,
             **known,
         )
         where = model_page.write_page(made, with_pictures)

@@ -6,12 +6,13 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from leakcard import images, patches, quality
+from leakcard import images, kept, patches, quality
 
 CANVAS_PX = 160
 # 10 % on each side: letters and collimators lie there, lungs hardly do.
 RING_PX = 16
 THUMBNAIL_PX = 16
+LOOKS_VERSION = "1"  # raise it whenever a measure gives other values
 NUM_BINS = 32
 MEASURES = (*quality.SIMPLE_COLUMNS, *quality.BRISQUE_COLUMNS)
 # Shape of each field, without its first axis, and how exactly it is kept.
@@ -70,13 +71,15 @@ class Looks:
         return getattr(self, field)[places[places >= 0]], places >= 0
 
 
-def measure_looks(table):
+def measure_looks(table, cache_dir=None):
     """Decode every image once and keep what should not matter.
 
     Parameters
     ----------
     table : DataFrame
         With `image_id` and `path`; repeated rows are measured once.
+    cache_dir : str or Path, optional
+        Where it is kept, as for `leakcard.audit`; nowhere by default.
 
     Returns
     -------
@@ -84,22 +87,28 @@ def measure_looks(table):
         Images without a path or that cannot be read are left out.
     """
     rows = table.loc[table["path"].notna()].drop_duplicates("image_id")
-    results = list(images.map_threads(_measure, rows["path"], "look at images"))
+    kind = "looks" if quality.can_compute_brisque() else "simple-looks"
+    store = kept.Store(cache_dir, kind + LOOKS_VERSION)
+
+    def recall(path):
+        try:
+            return store.recall(path, _measure)
+        except (OSError, ValueError):
+            return None
+
+    results = list(images.map_threads(recall, rows["path"], "look at images"))
     found = [result is not None for result in results]
-    kept = [result for result in results if result is not None]
     features = {
-        name: np.array([result[number] for result in kept], kind).reshape(-1, *shape)
-        for number, (name, (shape, kind)) in enumerate(FIELDS.items())
+        name: np.array(
+            [result[name] for result in results if result is not None], exactness
+        ).reshape(-1, *shape)
+        for name, (shape, exactness) in FIELDS.items()
     }
     return Looks(pd.Index(rows["image_id"][found]), **features)
 
 
 def _measure(path):
-    try:
-        image = images.decode_image(path)
-    except (OSError, ValueError):
-        return None
-    full = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    full = cv2.cvtColor(images.decode_image(path), cv2.COLOR_RGB2GRAY)
     gray = images.resize_image(full, CANVAS_PX)
     thumbnail = images.resize_image(gray.astype(np.float32), THUMBNAIL_PX)
     counts = np.bincount(gray.ravel() // (256 // NUM_BINS), minlength=NUM_BINS)
@@ -107,10 +116,11 @@ def _measure(path):
     qualities = np.nan_to_num([measures[name] for name in MEASURES])
     histogram = np.sqrt(counts / gray.size)
     border, inside = measure_squares(gray)
-    return (
+    measured = (
         *(thumbnail.ravel(), border, inside, histogram, qualities),
         *patches.measure_patches(full),
     )
+    return dict(zip(FIELDS, measured, strict=True))
 
 
 def measure_squares(gray):

@@ -86,6 +86,7 @@ def write_probes(
     max_images=MAX_IMAGES,
     longest_side_px=LONGEST_SIDE_PX,
     seed=0,
+    cache_dir=None,
 ):
     """Write every version of the test images, and a manifest of them.
 
@@ -97,6 +98,8 @@ def write_probes(
         New: probes that a model has scored are not written over.
     pattern, group, copies
         As for `leakcard.audit`: they say which images are not independent.
+    cache_dir : str or Path, optional
+        As for `leakcard.audit`.
     max_images : int
         Of more test images so many are drawn.
     longest_side_px : int
@@ -131,7 +134,7 @@ def write_probes(
         chosen = np.sort(rng.permutation(len(test))[:max_images])
         notes.append(f"{max_images} of {len(test)} test images were drawn (--max-images).")
         test = test.iloc[chosen].reset_index(drop=True)
-    test = facts.describe_files(test)
+    test = facts.describe_files(test, cache_dir)
     notes += [
         f"Not probed, cannot be read: {one['image_id']}: {cards.hide_path(one)}"
         for one in test.attrs["unreadable"]
@@ -142,7 +145,7 @@ def write_probes(
             "No test image can be read. Expected image files. Received: " + " ".join(notes[-3:])
         )
     columns = ("patient_id", "sha256", *([] if group is None else [group]))
-    pairs = search.find_duplicates(test, search=copies)
+    pairs = search.find_duplicates(test, search=copies, cache_dir=cache_dir)
     notes += pairs.attrs.get("notes", [])
     test["unit"] = image_table.join_units(test, pairs, columns)
     test["mask_path"] = test["mask_path"].where(_check_masks(test, notes))

@@ -98,6 +98,7 @@ def repair_table(
     copies=None,
     num_permutations=999,
     seed=0,
+    cache_dir=None,
 ):
     """Audit a table, repair its split, and audit it again.
 
@@ -107,7 +108,7 @@ def repair_table(
         As from `leakcard.read_images`.
     num_folds : int, optional
         Add a column `fold`, see `fold_units`; then no split is needed.
-    group, pattern, copies, num_permutations, seed
+    group, pattern, copies, num_permutations, seed, cache_dir
         As for `leakcard.audit`.
 
     Returns
@@ -128,7 +129,7 @@ def repair_table(
         old, present = present, set()
     else:
         _check_splits(present)
-    before = leakcard.audit(table, copies=copies, **options)
+    before = leakcard.audit(table, copies=copies, cache_dir=cache_dir, **options)
     if present:
         repair = repair_split(table, before.units, before.pairs, seed=seed)
     else:

@@ -1,6 +1,5 @@
 """What an image looks like in a few bytes: hashes of its file, pixels and views, a thumbnail."""
 
-import functools
 import hashlib
 from typing import NamedTuple
 
@@ -11,8 +10,8 @@ import threadpoolctl
 from PIL import Image
 from tqdm import tqdm
 
-from leakcard import images
-from leakcard.copies.points import describe_points
+from leakcard import images, kept
+from leakcard.copies.points import Points, describe_points
 
 # Sides cut off (left, right, top, bottom), as shares: the whole image, 5 % off every side, and 5 %
 # off two sides that meet. A crop of up to 5 % a side is close to one of them, where the perceptual
@@ -30,6 +29,8 @@ NUM_QUERIES = 2 * len(VIEWS)  # every view, then every view of the mirror image
 
 # Fine enough for ribs and bronchi to tell two patients of one build apart; 16 kB an image.
 THUMBNAIL_PX = 128
+# Raise it whenever a fingerprint becomes another.
+FINGERPRINT_VERSION = "1"
 # Gray levels; under it a picture is one colour, and a correlation with it means nothing.
 MIN_DEVIATION = 1.0
 
@@ -115,14 +116,20 @@ def compute_fingerprint(image, with_points=True):
     return Fingerprint(digest.hexdigest(), queries, thumbnail, is_flat, points)
 
 
-def _try_fingerprint(path, with_points):
-    try:
-        return compute_fingerprint(images.decode_image(path), with_points)
-    except (ValueError, OSError) as error:
-        return str(error)
+def _to_arrays(one):
+    parts = one._asdict()
+    points = parts.pop("points")
+    parts |= vars(points) if points else {}
+    return {name: np.asarray(part) for name, part in parts.items()}
 
 
-def compute_fingerprints(paths, with_points=True):
+def _from_arrays(arrays):
+    parts = {name: part if part.ndim else part.item() for name, part in arrays.items()}
+    points = {name: parts.pop(name) for name in set(parts) - set(Fingerprint._fields)}
+    return Fingerprint(**parts, points=Points(**points) if points else None)
+
+
+def compute_fingerprints(paths, with_points=True, cache_dir=None):
     """Decode files and compute their fingerprints.
 
     Parameters
@@ -131,6 +138,8 @@ def compute_fingerprints(paths, with_points=True):
         Image files; a path that occurs twice is decoded once.
     with_points : bool
         As for `compute_fingerprint`.
+    cache_dir : str or Path, optional
+        Where fingerprints are kept, by the content of the files; nowhere by default.
 
     Returns
     -------
@@ -139,11 +148,23 @@ def compute_fingerprints(paths, with_points=True):
     unreadable : list of dict
         `path` and `reason` of the others.
     """
+    store = kept.Store(
+        cache_dir, f"{'full' if with_points else 'fast'}-fingerprints{FINGERPRINT_VERSION}"
+    )
+
+    def measure(path):
+        return _to_arrays(compute_fingerprint(images.decode_image(path), with_points))
+
+    def recall(path):
+        try:
+            return _from_arrays(store.recall(path, measure))
+        except (ValueError, OSError) as error:
+            return str(error)
+
     paths = list(dict.fromkeys(str(path) for path in paths))
     # Small matrices: further BLAS threads only wait, and take the cores from these.
     with threadpoolctl.threadpool_limits(1, "blas"):
-        compute = functools.partial(_try_fingerprint, with_points=with_points)
-        results = images.map_threads(compute, paths, "fingerprint images")
+        results = images.map_threads(recall, paths, "fingerprint images")
         found = dict(zip(paths, results, strict=True))
     prints = {path: one for path, one in found.items() if isinstance(one, Fingerprint)}
     return prints, [{"path": path, "reason": found[path]} for path in found if path not in prints]

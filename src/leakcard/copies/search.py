@@ -131,7 +131,7 @@ def _write_notes(rows, found, num_flat):
 
 
 @values.keep_any_text
-def find_duplicates(table, *, search=None):
+def find_duplicates(table, *, search=None, cache_dir=None):
     """Find the pairs of rows that show the same picture.
 
     Parameters
@@ -142,6 +142,8 @@ def find_duplicates(table, *, search=None):
     search : {"full", "fast"}, optional
         "full" finds what a copy keeps however it was turned, cut, padded or inverted; "fast" only
         copies in nearly the same frame. By default full up to `MAX_FULL_IMAGES`.
+    cache_dir : str or Path, optional
+        Where fingerprints are kept, as for `leakcard.audit`; nowhere by default.
 
     Returns
     -------
@@ -168,7 +170,7 @@ def find_duplicates(table, *, search=None):
     unique = sorted({str(path) for path in rows.paths[is_file]})
     files = fingerprints.hash_files(rows.paths, _get_column(table, "sha256"))
     search = search or ("full" if len(unique) <= MAX_FULL_IMAGES else "fast")
-    prints, unreadable = fingerprints.compute_fingerprints(unique, with_points=search == "full")
+    prints, unreadable = fingerprints.compute_fingerprints(unique, search == "full", cache_dir)
 
     # A file that cannot be decoded can still be the same file as another.
     flat_paths = {path for path, one in prints.items() if one.is_flat}
