@@ -10,6 +10,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+from PIL import Image
 
 # Before NumPy is imported: what tests compute is small, and slower with two threads, by far so
 # where other tests run beside.
@@ -51,6 +52,11 @@ def hash_file(path):
     return digest, quality.can_compute_brisque()
 
 
+def name_file(path):
+    known = os.stat(path)
+    return path, known.st_size, known.st_mtime_ns, Image.MAX_IMAGE_PIXELS
+
+
 # The notebooks keep two cores busy; beside them run those that mostly wait for other processes.
 # Then the longest: begun last, the other process would wait for one of them.
 FIRST = ["notebooks", "run", "sweep", "colab",
@@ -66,6 +72,7 @@ def pytest_collection_modifyitems(items):
 
 # What depends on its arguments alone, and how many of its answers are remembered.
 REMEMBERED = (
+    ("leakcard.facts", "_inspect", name_file, 50_000),  # real sources are read again and again
     ("leakcard.looks", "_measure", hash_file, 10_000),  # 7 kB each
     ("leakcard.copies.fingerprints", "compute_fingerprint", hash_values, 2000),  # 50 kB each
     ("leakcard.copies.points", "describe_points", hash_values, 2000),
