@@ -118,6 +118,13 @@ def read_real(shared_dir):
     return lambda name: read(name).copy()
 
 
+@pytest.fixture(scope="session")
+def real_cache(tmp_path_factory):
+    """What was measured of real pictures, for all processes of the tests."""
+    own = tmp_path_factory.getbasetemp()
+    return (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "measured"
+
+
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
     """Keep every test's cache apart from the reader's and from other tests'."""

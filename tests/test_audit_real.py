@@ -14,10 +14,12 @@ def show_alarms(card):
     return {row.check: row.status for row in card.rows if row.status in ("fail", "warn")}
 
 
-def test_the_ten_pairs_of_the_white_wolves_are_found_and_two_are_across_splits(read_real):
+def test_the_ten_pairs_of_the_white_wolves_are_found_and_two_are_across_splits(
+    read_real, real_cache
+):
     table = read_real("wolf_husky")
     table = table[table["source"].str.endswith("same_backgrounds")]
-    card = leakcard.audit(table)
+    card = leakcard.audit(table, cache_dir=real_cache)
     across = card.get_row("duplicates_across_splits")
     assert across.status == "fail" and across.num_images == 2
     assert {name.rsplit("/")[-1].split(".")[0] for name in across.images} == {"wolf_4", "wolf_6"}
@@ -26,10 +28,10 @@ def test_the_ten_pairs_of_the_white_wolves_are_found_and_two_are_across_splits(r
     assert card.get_row("patient_across_splits").status == "not testable"
 
 
-def test_the_background_of_wolves_and_huskies_is_found(read_real):
+def test_the_background_of_wolves_and_huskies_is_found(read_real, real_cache):
     table = read_real("wolf_husky")
     table = table[table["source"].str.endswith("different_backgrounds")]
-    card = leakcard.audit(table, copies="fast")
+    card = leakcard.audit(table, copies="fast", cache_dir=real_cache)
     assert card.get_row("background").status == "fail"
     assert card.get_row("background").value == pytest.approx(1.0)
     assert card.get_row("border_classifier").status == "fail"

@@ -90,12 +90,12 @@ def test_a_second_call_skips_everything_and_a_forced_one_gives_the_same_bytes(sm
     assert metrics.read_bytes() == before[0]
 
 
-def test_plain_papermill_runs_notebook_02_on_the_real_photographs(tmp_path, shared_dir):
+def test_plain_papermill_runs_notebook_02_on_the_real_photographs(tmp_path, shared_dir, real_cache):
     notebook = ROOT / "notebooks" / "02_explore_convnet_activations.ipynb"
     done = run(
         ["papermill", str(notebook), "out.ipynb", "-k", "python3", "-p", "size_px", "48",
          "-p", "num_epochs", "1", "-y", "seeds: [27]", "-p", "num_explained", "1"],
-        tmp_path, LEAKAGE_DATA_DIR=str(shared_dir / "data"),
+        tmp_path, LEAKAGE_DATA_DIR=str(shared_dir / "data"), LEAKAGE_CACHE_DIR=str(real_cache),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     text = (tmp_path / "out.ipynb").read_text()
