@@ -53,7 +53,8 @@ def test_every_notebook_runs_and_the_table_of_claims_is_printed(smoke):
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_an_executed_notebook_shows_no_warning_and_no_path_of_this_machine(smoke, name):
-    notebook = nbformat.read(smoke[0] / "results" / "smoke" / name / f"{name}.ipynb", 4)
+    path = smoke[0] / "results" / "smoke" / name / f"{name}.ipynb"
+    notebook = nbformat.read(path, 4)
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             assert output.get("name") != "stderr", output.text
@@ -62,6 +63,8 @@ def test_an_executed_notebook_shows_no_warning_and_no_path_of_this_machine(smoke
             if "image/png" in output.get("data", {}):
                 assert output.metadata["image/png"]["alt"], "a figure that nobody described"
     assert str(smoke[0]) not in nbformat.writes(notebook)
+    page = path.with_suffix(".html").read_text()
+    assert page.count('<img alt="') >= 1 and 'alt="No description' not in page
 
 
 @pytest.mark.parametrize("name", [name for name in NOTEBOOKS if not name.startswith("08")])

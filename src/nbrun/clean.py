@@ -1,5 +1,6 @@
 """Clean an executed notebook of what only this machine knows, and write its page."""
 
+import html
 import os
 import re
 import sys
@@ -15,6 +16,7 @@ BEGIN = r"(?:(?<![\w.~-])|(?<=\\[nrt])|(?<=\dm))"
 KERNEL_TEMPORARY = re.compile(r"(?:/[^\s:'\"/]+){0,30}/ipykernel_\d+/\d+\.py")
 # A link of Markdown to a file, without a place in it.
 LINK = re.compile(r"\]\(([^):#\s]+)")
+UNDESCRIBED = 'alt="No description has been provided for this image"'  # nbconvert's words
 
 
 def clean_notebook(path, project, names, published):
@@ -46,7 +48,19 @@ def clean_notebook(path, project, names, published):
         text = KERNEL_TEMPORARY.sub("cell", text)
     state.write_text(path, text + "\n")
     page, _ = HTMLExporter(embed_images=True).from_notebook_node(nbformat.reads(text, 4))
-    state.write_text(path.with_suffix(".html"), page)
+    state.write_text(path.with_suffix(".html"), _describe_pictures(page, notebook))
+
+
+def _describe_pictures(page, notebook):
+    """Give the pictures of a page the descriptions that nbconvert's template leaves out."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    shown = [output for output in outputs if "image/png" in output.get("data", ())]
+    parts = page.split(UNDESCRIBED)
+    if len(parts) != len(shown) + 1:
+        return page  # others are among them: none is given a description that is not its own
+    texts = [output.metadata.get("image/png", {}).get("alt", "") for output in shown]
+    alts = [f'alt="{html.escape(text)}"' if text else UNDESCRIBED for text in texts]
+    return "".join(map("".join, zip(parts, [*alts, ""], strict=True)))
 
 
 def _keep_links(text, project, folder):
