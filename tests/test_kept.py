@@ -77,5 +77,8 @@ def test_the_cache_does_not_lie_in_the_audited_images(folder, tmp_path, capsys):
     before = sorted(folder.rglob("*"))
     arguments = ["audit", str(folder), "--out", str(tmp_path), "--cache", str(folder / "cache")]
     assert command.main(arguments) == 2
-    assert "choose one with --cache" in capsys.readouterr().err
+    assert "outside of" in (said := capsys.readouterr().err) and "choose one with --cache" in said
+    (tmp_path / "file").write_text("")
+    assert command.main([*arguments[:-1], str(tmp_path / "file" / "cache")]) == 2
+    assert "may be written to: choose one with --cache" in capsys.readouterr().err
     assert sorted(folder.rglob("*")) == before

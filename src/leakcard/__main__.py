@@ -208,8 +208,8 @@ def check_output(out, audited, option="--out"):
     for place in sorted(audited):
         if out == place or place in out.parents:
             raise ValueError(
-                f"The report card would be written into the audited images. Expected a folder "
-                f"outside of {place}: choose one with {option}. Received: {out}"
+                f"Files would be written into the audited images. Expected a folder outside of "
+                f"{place}: choose one with {option}. Received: {out}"
             )
 
 
@@ -286,6 +286,8 @@ def read_input(options, out):
     for name in ("junit", "sarif", "cache"):
         if getattr(options, name, None):
             check_output(getattr(options, name), audited, f"--{name}")
+    if options.cache:
+        files.check_writable(options.cache, "--cache")
     num_permutations = max(options.permutations, stats.LEAST_PERMUTATIONS)
     if num_permutations > options.permutations:
         table.attrs["notes"] = [

@@ -42,7 +42,7 @@ def open_atomic(path, mode="w"):
         partial.unlink(missing_ok=True)
 
 
-def check_writable(folder):
+def check_writable(folder, option="--out"):
     """Make a folder and see whether a file can be written into it, before anything takes long.
 
     Raises
@@ -56,7 +56,7 @@ def check_writable(folder):
     except OSError as error:
         raise ValueError(
             f"Nothing can be written there. Expected a folder that may be written to: choose one "
-            f"with --out. Received: {folder} ({error.strerror or error})"
+            f"with {option}. Received: {folder} ({error.strerror or error})"
         ) from error
 
 

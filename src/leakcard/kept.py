@@ -39,11 +39,12 @@ class Store:
         OSError, ValueError
             As `measure`, and if there is no such file.
         """
-        if not self.folder:
+        folder = self.folder  # another thread may find that nothing can be kept
+        if not folder:
             return measure(path)
         with open(path, "rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        place = self.folder / digest[:2] / f"{digest}.npz"
+        place = folder / digest[:2] / f"{digest}.npz"
         try:
             with np.load(place, allow_pickle=False) as arrays:
                 return dict(arrays)
