@@ -59,7 +59,7 @@ def link_folder(folder, rows):
 
 def audit_folder(folder, out):
     """Audit a folder in a process of its own; return its times by both clocks, and the verdict."""
-    environment = os.environ | {"PYTHONPATH": str(paths.ROOT / "src")}  # leakcard keeps no cache
+    environment = os.environ | {"PYTHONPATH": str(paths.ROOT / "src")}  # no --cache
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
     command = [
